@@ -1,0 +1,1 @@
+"""Rulemill: a declarative event engine."""

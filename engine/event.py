@@ -1,0 +1,197 @@
+"""What travels: an event, the submission it came in, and its end.
+
+Rule of the file: no I/O and no clock. An event is a dict from the decoder and is changed in place; what rules judged
+is what goes out. Everything else about it is kept beside the dict, here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+JsonObject = dict[str, object]
+
+ACCEPTED: Final = "accepted"
+DUPLICATE: Final = "duplicate"
+BLOCKED: Final = "blocked"
+REJECTED: Final = "rejected"
+RETRY: Final = "retry"
+STATUSES: Final = (ACCEPTED, DUPLICATE, BLOCKED, REJECTED, RETRY)
+
+
+class Outcome(NamedTuple):
+    """How an event ended, as its sender is told.
+
+    `code` is a stable word for programs (`invalid_json`, `schema`, `bot_traffic` …), `message` is for people and
+    says what to do, `pointer` is a JSON pointer into the event where one place is at fault.
+    """
+
+    status: str
+    code: str = ""
+    message: str = ""
+    pointer: str = ""
+
+
+OUTCOME_ACCEPTED: Final = Outcome(ACCEPTED)
+OUTCOME_DUPLICATE: Final = Outcome(DUPLICATE)
+
+
+class Submission:
+    """Some events that one sender is waiting for: an HTTP request, or a piece of a file.
+
+    `items` holds what came in, bytes not yet decoded or an object that was part of a larger body. `outcomes` has
+    the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
+    """
+
+    __slots__ = ("done", "input", "items", "outcomes", "pending", "received_ms", "size_bytes", "ids")
+
+    def __init__(
+        self,
+        items: Sequence[bytes | JsonObject],
+        *,
+        input_name: str,
+        received_ms: int,
+        size_bytes: int,
+        done: Callable[["Submission"], None],
+    ) -> None:
+        self.items = items
+        self.input = input_name
+        self.received_ms = received_ms
+        self.size_bytes = size_bytes
+        self.done = done
+        self.pending = len(items)
+        self.outcomes: list[Outcome | None] = [None] * len(items)
+        self.ids: list[str | None] = [None] * len(items)
+
+    def settle(self, index: int, outcome: Outcome) -> None:
+        """Give the event at `index` its one outcome. A second one is a bug and raises RuntimeError."""
+        if self.outcomes[index] is not None:
+            raise RuntimeError(f"event {index} was settled as {self.outcomes[index]} and again as {outcome}")
+        self.outcomes[index] = outcome
+        self.pending -= 1
+        if not self.pending:
+            self.done(self)
+
+
+class Event:
+    """One event on its way through the stages.
+
+    `claim_key` is None where its type has no deduplication; `key` is the ordering and partition key or None;
+    `checksum` is a CRC-32 of the event in canonical form; `ttl_ms` is how long its claim lasts.
+    `marks`, `routes` (names), `copies` (topics) and `topic` (None: the main topic) are what filters decided;
+    `blocked` is `(filter id, reason)` where one ended it. `encoded` is the record's value once published. `joined` holds copies that came while it was in flight.
+    """
+
+    __slots__ = (
+        "blocked",
+        "checksum",
+        "claim_key",
+        "copies",
+        "data",
+        "encoded",
+        "index",
+        "joined",
+        "key",
+        "late",
+        "marks",
+        "outcome",
+        "raw",
+        "routes",
+        "submission",
+        "takeovers",
+        "time_ms",
+        "topic",
+        "ttl_ms",
+        "type",
+    )
+
+    def __init__(
+        self,
+        data: JsonObject,
+        raw: bytes | None,
+        event_type: str,
+        time_ms: int,
+        key: str | None,
+        claim_key: str | None,
+        ttl_ms: int,
+        checksum: int,
+        submission: Submission,
+        index: int,
+    ) -> None:
+        self.data = data
+        self.raw = raw
+        self.type = event_type
+        self.time_ms = time_ms
+        self.key = key
+        self.claim_key = claim_key
+        self.ttl_ms = ttl_ms
+        self.checksum = checksum
+        self.submission = submission
+        self.index = index
+        self.marks: tuple[str, ...] = ()
+        self.routes: tuple[str, ...] = ()
+        self.copies: tuple[str, ...] = ()
+        self.topic: str | None = None
+        self.blocked: tuple[str, str] | None = None
+        self.late = False
+        self.takeovers = 0
+        self.encoded = b""
+        self.joined: list[Event] | None = None
+        self.outcome: Outcome | None = None
+
+    def let_go(self) -> None:
+        """Drop the contents of an event that is out and counted, and waits for nothing but its commit."""
+        self.data = {}
+        self.raw = None
+        self.encoded = b""
+
+
+@dataclass(slots=True)
+class FilterCounts:
+    """What the filters of one plan have seen; each list has one entry per filter, in the order they run.
+
+    `unknown` counts events for which the condition was neither true nor false, `wrong_type` those of them where a
+    value had the wrong type (not merely missing), `errors` conditions or actions that raised: such an event goes on.
+    """
+
+    evaluated: list[int]
+    matched: list[int]
+    unknown: list[int]
+    wrong_type: list[int]
+    errors: list[int]
+    last_match_ms: list[int]
+
+    @classmethod
+    def zero(cls, filters: int) -> "FilterCounts":
+        """Counts for a plan with this many filters."""
+        return cls(*([0] * filters for _ in range(6)))
+
+
+class Record(NamedTuple):
+    """A message for the egress. `value` is JSON without a line end; `event` says whose it is, None for a window."""
+
+    topic: str
+    key: str | None
+    value: bytes
+    event: Event | None = None
+
+
+class Refusal(NamedTuple):
+    """A record that the egress will never take, and why (too large, say)."""
+
+    record: Record
+    reason: str
+
+
+class DeadLetter(NamedTuple):
+    """What could not be carried on: the original bytes, why, at which stage, and under which rules."""
+
+    raw: bytes
+    reason: str
+    code: str
+    stage: str
+    ruleset: str
+    id: str | None
+    time_ms: int
+
+
+Values = Mapping[str, object]

@@ -1,0 +1,201 @@
+"""The seams: what the pipeline asks of stores, the egress, sources and the clock.
+
+Rule of the file: protocols and the plain values that cross them. Each protocol has one contract suite in
+`tests/contract`, run over every implementation.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from engine.event import DeadLetter, JsonObject, Record, Refusal
+
+HELD: Final = "held"
+FREE: Final = "free"
+COUNTED_BLOCKED: Final = "blocked"
+
+
+class Claim(NamedTuple):
+    """The value of a claim: whose it is, since which batch, and of which content.
+
+    `mark` is HELD, FREE (its event was blocked or refused: a copy is new) or COUNTED_BLOCKED (blocked, and counted
+    by an aggregation: a copy is told `blocked`). `takeovers` counts the owners that died with it.
+    """
+
+    owner: str
+    seq: int
+    checksum: int
+    mark: str = HELD
+    takeovers: int = 0
+
+
+class Change(NamedTuple):
+    """A compare-and-set of one claim. `new` None only reads. `ttl_ms` None keeps the time it has left."""
+
+    key: str
+    expected: Claim
+    new: Claim | None
+    ttl_ms: int | None = None
+
+
+class Judgement(NamedTuple):
+    """What a store knows of an owner: gone for good or not, and its committed number."""
+
+    gone: bool
+    committed: int
+
+
+class Group(NamedTuple):
+    """One group and window of an aggregation. `aggregation` carries its fingerprint, `start_ms` is its pane's."""
+
+    aggregation: str
+    key: str
+    start_ms: int
+
+
+class Partial(NamedTuple):
+    """One owner's accumulator of one group: the value at `seq`, and what was committed before it at `prev_seq`.
+
+    Empty bytes mean an empty accumulator.
+    """
+
+    group: Group
+    seq: int
+    now: bytes
+    prev_seq: int
+    prev: bytes
+    expires_ms: int
+
+
+class StoredPartial(NamedTuple):
+    """A partial as a reader finds it."""
+
+    group: Group
+    owner: str
+    seq: int
+    now: bytes
+    prev_seq: int
+    prev: bytes
+
+
+class StateStore(Protocol):
+    """Claims, owners and partials. Every request may be repeated as it was.
+
+    All methods raise StoreUnavailable where the outcome is unknown. Single requests are atomic; nothing spans two.
+    """
+
+    async def open(self, owner: str, lease_ms: int) -> bool:
+        """Make the owner's record; False where that id was ever used by somebody else's request."""
+
+    async def claim(
+        self, owner: str, seq: int, keys: Sequence[str], checksums: Sequence[int], ttls_ms: Sequence[int]
+    ) -> list[Claim | None]:
+        """Set `(owner, seq, checksum, HELD)` for each key without a claim; it lasts its `ttl_ms` by the store's clock.
+
+        Returns, in order, what was there before: None means it is now yours. The columns are of one length, and no
+        key stands in them twice.
+        """
+
+    async def settle(self, changes: Sequence[Change]) -> list[Claim | None]:
+        """Change each claim that equals `expected` to `new`. Returns, in order, what is there now."""
+
+    async def judge(self, owner: str) -> Judgement:
+        """Say what became of an owner. One found past its deadline is ended in the same step."""
+
+    async def keep(self, owner: str, seq: int, lease_ms: int, expires_ms: int) -> int | None:
+        """Renew the lease and commit up to `seq`, only upwards; the one commit point.
+
+        Returns the committed number, or None where the owner is gone: then nothing was changed and nothing ever
+        will be under this id. The record is kept at least until `expires_ms`.
+        """
+
+    async def write_partials(self, owner: str, partials: Sequence[Partial]) -> None:
+        """Write each partial, never over one of a higher seq."""
+
+    async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
+        """The owner's own partials of these groups, in order."""
+
+    async def partials(self, aggregation: str, key: str, from_ms: int, to_ms: int) -> list[StoredPartial]:
+        """All owners' partials of one key whose panes start in [from_ms, to_ms), by start."""
+
+    def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
+        """All partials whose panes start in [from_ms, to_ms): one list per group, ordered by key and start."""
+
+    async def committed(self, owners: Sequence[str]) -> dict[str, int]:
+        """The committed number of each owner; 0 where there is no record."""
+
+    async def end(self, owner: str) -> None:
+        """End the owner for good."""
+
+    async def sweep(self, limit: int) -> int:
+        """Remove at most `limit` expired rows, owners last; returns how many went."""
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class Egress(Protocol):
+    """Where records go out."""
+
+    def send(self, records: Sequence[Record]) -> Awaitable[list[Refusal]]:
+        """Hand the records over, in order, before this call returns; the awaitable waits for their delivery.
+
+        It returns the records that are refused for good; all others are out. It raises EgressUnavailable where
+        nothing more can be known: then records may or may not be out, and the caller retires its owner.
+        """
+
+    async def purge(self) -> None:
+        """Forget what was handed over and is not out yet."""
+
+    async def close(self) -> None:
+        """Deliver what was handed over and let go of files and connections."""
+
+
+class DeadLetters(Protocol):
+    """Where what could not be carried on is kept for people to look at and replay."""
+
+    async def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep the letters; on return they are safe. Raises EgressUnavailable where they cannot be kept now."""
+
+
+class LookupSource(Protocol):
+    """One place to ask for context by key."""
+
+    async def lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject]:
+        """The context of each key that is known. Raises LookupFailed where there is no answer."""
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class Context(NamedTuple):
+    """What enrichment found for a key, and how: `fresh`, `stale`, `negative`, `default`, `timeout`, `breaker_open`."""
+
+    value: JsonObject | None
+    status: str
+
+
+class ContextSource(Protocol):
+    """A source with everything around it (cache, breaker, budget), as the enrich stage sees it."""
+
+    @property
+    def at_hand(self) -> Mapping[str, Context]:
+        """What is known without asking; a look costs no more than a dict's. Values are shared: never change one."""
+
+    async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
+        """A context for each of these keys, whatever happens. Never raises, never takes longer than the budget."""
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def now_ms(self) -> int:
+        """Wall clock, epoch milliseconds."""
+
+    def monotonic_ms(self) -> int:
+        """A clock that never goes back, from an arbitrary start."""
+
+    async def sleep(self, delay_ms: int) -> None:
+        """Return after this long."""

@@ -1,0 +1,188 @@
+"""State in this process's memory: for trials, backfills and tests. It ends with the process.
+
+Rule of the file: the plainest reading of the store's contract; a request is one step, nothing is awaited inside it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+
+from engine.ports import HELD, Change, Claim, Clock, Group, Judgement, Partial, StoredPartial
+
+_EXPIRY_STEP_MS = 60_000
+_ClaimRow = tuple[int, str, int, int, str, int]
+"""expires_ms, then the fields of a Claim; a plain tuple, because there is one for each event of a day."""
+
+
+class _OwnerRow:
+    __slots__ = ("committed", "deadline_ms", "ended", "expires_ms")
+
+    def __init__(self, deadline_ms: int) -> None:
+        self.committed = 0
+        self.deadline_ms = deadline_ms
+        self.ended = False
+        self.expires_ms = deadline_ms
+
+
+class MemoryStateStore:
+    """Claims, owners and partials in dicts.
+
+    At most `max_claims` claims are kept: past that the oldest sixteenth is forgotten, expired or not, and counted in
+    `claims_forgotten`. A copy of a forgotten event is new.
+    """
+
+    def __init__(self, clock: Clock, max_claims: int = 1_000_000) -> None:
+        self._clock = clock
+        self._max_claims = max_claims
+        self._claims: dict[str, _ClaimRow] = {}
+        self._expiring: dict[int, list[str]] = {}
+        self._owners: dict[str, _OwnerRow] = {}
+        self._partials: dict[str, dict[tuple[int, str], dict[str, Partial]]] = {}
+        self.claims_forgotten = 0
+
+    async def open(self, owner: str, lease_ms: int) -> bool:
+        """See StateStore."""
+        if owner in self._owners:
+            return False
+        self._owners[owner] = _OwnerRow(self._clock.now_ms() + lease_ms)
+        return True
+
+    async def claim(
+        self, owner: str, seq: int, keys: Sequence[str], checksums: Sequence[int], ttls_ms: Sequence[int]
+    ) -> list[Claim | None]:
+        """See StateStore."""
+        now_ms = self._clock.now_ms()
+        claims = self._claims
+        found: list[Claim | None] = []
+        for key, checksum, ttl_ms in zip(keys, checksums, ttls_ms, strict=True):
+            row = claims.get(key)
+            if row is not None and row[0] > now_ms:
+                found.append(Claim(*row[1:]))
+            else:
+                expires_ms = now_ms + ttl_ms
+                claims[key] = (expires_ms, owner, seq, checksum, HELD, 0)
+                self._expire_at(expires_ms, key)
+                found.append(None)
+        if len(claims) > self._max_claims:
+            self._forget_oldest()
+        return found
+
+    async def settle(self, changes: Sequence[Change]) -> list[Claim | None]:
+        """See StateStore."""
+        now_ms = self._clock.now_ms()
+        found: list[Claim | None] = []
+        for key, expected, new, ttl_ms in changes:
+            row = self._claims.get(key)
+            current = Claim(*row[1:]) if row is not None and row[0] > now_ms else None
+            if row is not None and new is not None and current == expected:
+                expires_ms = row[0] if ttl_ms is None else now_ms + ttl_ms
+                self._claims[key] = (expires_ms, *new)
+                self._expire_at(expires_ms, key)
+                current = new
+            found.append(current)
+        return found
+
+    async def judge(self, owner: str) -> Judgement:
+        """See StateStore."""
+        row = self._owners.get(owner)
+        if row is None:
+            return Judgement(gone=True, committed=0)
+        row.ended = row.ended or row.deadline_ms < self._clock.now_ms()
+        return Judgement(row.ended, row.committed)
+
+    async def keep(self, owner: str, seq: int, lease_ms: int, expires_ms: int) -> int | None:
+        """See StateStore."""
+        if (await self.judge(owner)).gone:
+            return None
+        row = self._owners[owner]
+        row.committed = max(row.committed, seq)
+        row.deadline_ms = self._clock.now_ms() + lease_ms
+        row.expires_ms = max(row.expires_ms, expires_ms)
+        return row.committed
+
+    async def write_partials(self, owner: str, partials: Sequence[Partial]) -> None:
+        """See StateStore."""
+        for partial in partials:
+            group = partial.group
+            rows = self._partials.setdefault(group.aggregation, {}).setdefault((group.start_ms, group.key), {})
+            stored = rows.get(owner)
+            if stored is None or stored.seq <= partial.seq:
+                rows[owner] = partial
+
+    async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
+        """See StateStore."""
+        found: list[StoredPartial | None] = []
+        for group in groups:
+            partial = self._partials.get(group.aggregation, {}).get((group.start_ms, group.key), {}).get(owner)
+            found.append(_stored(owner, partial) if partial else None)
+        return found
+
+    async def partials(self, aggregation: str, key: str, from_ms: int, to_ms: int) -> list[StoredPartial]:
+        """See StateStore."""
+        panes = self._partials.get(aggregation, {})
+        starts = sorted(start_ms for start_ms, other in panes if other == key and from_ms <= start_ms < to_ms)
+        return [_stored(owner, partial) for start in starts for owner, partial in panes[start, key].items()]
+
+    async def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
+        """See StateStore."""
+        panes = self._partials.get(aggregation, {})
+        for place in sorted((place for place in panes if from_ms <= place[0] < to_ms), key=lambda place: place[::-1]):
+            yield [_stored(owner, partial) for owner, partial in panes[place].items()]
+
+    async def committed(self, owners: Sequence[str]) -> dict[str, int]:
+        """See StateStore."""
+        rows = self._owners
+        return {owner: rows[owner].committed if owner in rows else 0 for owner in owners}
+
+    async def end(self, owner: str) -> None:
+        """See StateStore."""
+        if owner in self._owners:
+            self._owners[owner].ended = True
+
+    async def sweep(self, limit: int) -> int:
+        """See StateStore."""
+        now_ms = self._clock.now_ms()
+        removed = self._sweep_claims(now_ms, limit)
+        for panes in self._partials.values():
+            due = [place for place, rows in panes.items() if max(p.expires_ms for p in rows.values()) < now_ms]
+            for place in islice(due, max(0, limit - removed)):
+                del panes[place]
+                removed += 1
+        over = [owner for owner, row in self._owners.items() if max(row.expires_ms, row.deadline_ms) < now_ms]
+        for owner in islice(over, max(0, limit - removed)):
+            del self._owners[owner]
+            removed += 1
+        return removed
+
+    async def close(self) -> None:
+        """See StateStore."""
+
+    def _expire_at(self, expires_ms: int, key: str) -> None:
+        step = expires_ms // _EXPIRY_STEP_MS
+        keys = self._expiring.get(step)
+        if keys is None:
+            self._expiring[step] = [key]
+        else:
+            keys.append(key)
+
+    def _sweep_claims(self, now_ms: int, limit: int) -> int:
+        removed = 0
+        for step in [step for step in self._expiring if (step + 1) * _EXPIRY_STEP_MS <= now_ms]:
+            keys = self._expiring[step]
+            while keys and removed < limit:
+                key = keys.pop()
+                row = self._claims.get(key)
+                if row is not None and row[0] <= now_ms:
+                    del self._claims[key]
+                    removed += 1
+            if not keys:
+                del self._expiring[step]
+        return removed
+
+    def _forget_oldest(self) -> None:
+        for key in list(islice(self._claims, self._max_claims // 16 + 1)):
+            del self._claims[key]
+            self.claims_forgotten += 1
+
+
+def _stored(owner: str, partial: Partial) -> StoredPartial:
+    return StoredPartial(partial.group, owner, *partial[1:5])

@@ -1,0 +1,248 @@
+"""State in one SQLite file: everything on one machine, nothing installed beside Python.
+
+Rule of the file: one request is one transaction. Writes share a connection and a thread, so that the event loop never
+waits for the disk; readers have their own, so that a dashboard never holds a writer up.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import orjson
+
+from engine.errors import StoreUnavailable
+from engine.ports import HELD, Change, Claim, Clock, Group, Judgement, Partial, StoredPartial
+from engine.state.sqlite_schema import PRAGMAS, SCHEMA
+from engine.state.sqlite_sweep import Sweeper
+
+T = TypeVar("T")
+
+_CLAIM_COLUMNS = "owner, seq, checksum, mark, takeovers"
+_PARTIAL_COLUMNS = "aggregation, key, start_ms, owner, seq, now, prev_seq, prev"
+_SCAN_ROWS = 1_000
+_KEYS_A_SELECT = 512
+
+
+class SqliteStateStore:
+    """Claims, owners and partials in an SQLite file that other processes of this machine may share.
+
+    `synchronous="FULL"` survives a power cut; `"NORMAL"` survives every end of the process, and a power cut may lose
+    the last writes.
+    """
+
+    def __init__(self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL") -> None:
+        self._clock = clock
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = _connect(path, synchronous)
+        self._reader = _connect(path, synchronous)
+        self._db.executescript(SCHEMA)
+        self._writes = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._reads = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
+        self._sweeper = Sweeper(self._db)
+
+    async def open(self, owner: str, lease_ms: int) -> bool:
+        """See StateStore."""
+        now_ms = self._clock.now_ms()
+        row = (owner, now_ms + lease_ms, now_ms + lease_ms)
+        sql = "INSERT OR IGNORE INTO owner (id, committed, deadline_ms, ended, expires_ms) VALUES (?, 0, ?, 0, ?)"
+        return await self._write(lambda db: db.execute(sql, row).rowcount == 1)
+
+    async def claim(
+        self, owner: str, seq: int, keys: Sequence[str], checksums: Sequence[int], ttls_ms: Sequence[int]
+    ) -> list[Claim | None]:
+        """See StateStore."""
+        return await self._write(lambda db: self._claim(db, owner, seq, keys, checksums, ttls_ms))
+
+    async def settle(self, changes: Sequence[Change]) -> list[Claim | None]:
+        """See StateStore."""
+        return await self._write(lambda db: self._settle(db, changes))
+
+    async def judge(self, owner: str) -> Judgement:
+        """See StateStore."""
+        return await self._write(lambda db: self._judge(db, owner))
+
+    async def keep(self, owner: str, seq: int, lease_ms: int, expires_ms: int) -> int | None:
+        """See StateStore."""
+        return await self._write(lambda db: self._keep(db, owner, seq, lease_ms, expires_ms))
+
+    async def write_partials(self, owner: str, partials: Sequence[Partial]) -> None:
+        """See StateStore."""
+        rows = [(*p.group, owner, p.seq, p.now, p.prev_seq, p.prev, p.expires_ms) for p in partials]
+        await self._write(
+            lambda db: db.executemany(
+                f"INSERT INTO partial ({_PARTIAL_COLUMNS}, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET seq = excluded.seq, now = excluded.now, prev_seq = excluded.prev_seq,"
+                " prev = excluded.prev, expires_ms = max(expires_ms, excluded.expires_ms)"
+                " WHERE excluded.seq >= seq",
+                rows,
+            )
+        )
+
+    async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
+        """See StateStore."""
+        sql = (
+            f"SELECT {_PARTIAL_COLUMNS} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ? AND owner = ?"
+        )
+
+        def look(db: sqlite3.Connection) -> list[StoredPartial | None]:
+            rows = (db.execute(sql, (*group, owner)).fetchone() for group in groups)
+            return [_stored(row) if row else None for row in rows]
+
+        return await self._write(look)
+
+    async def partials(self, aggregation: str, key: str, from_ms: int, to_ms: int) -> list[StoredPartial]:
+        """See StateStore."""
+        sql = (
+            f"SELECT {_PARTIAL_COLUMNS} FROM partial"
+            " WHERE aggregation = ? AND key = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms"
+        )
+        return await self._read(lambda db: [_stored(r) for r in db.execute(sql, (aggregation, key, from_ms, to_ms))])
+
+    async def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
+        """See StateStore."""
+        sql = (
+            f"SELECT {_PARTIAL_COLUMNS} FROM partial"
+            " WHERE aggregation = ? AND (key, start_ms, owner) > (?, ?, ?) AND start_ms >= ? AND start_ms < ?"
+            " ORDER BY key, start_ms, owner LIMIT ?"
+        )
+        after: tuple[str, int, str] = ("", from_ms, "")
+        group: list[StoredPartial] = []
+        while True:
+            place = (aggregation, *after, from_ms, to_ms, _SCAN_ROWS)
+            rows = await self._read(lambda db, place=place: db.execute(sql, place).fetchall())  # type: ignore[misc]
+            for partial in map(_stored, rows):
+                if group and group[0].group != partial.group:
+                    yield group
+                    group = []
+                group.append(partial)
+            if len(rows) < _SCAN_ROWS:
+                break
+            after = (group[-1].group.key, group[-1].group.start_ms, group[-1].owner)
+        if group:
+            yield group
+
+    async def committed(self, owners: Sequence[str]) -> dict[str, int]:
+        """See StateStore."""
+        sql = "SELECT id, committed FROM owner WHERE id IN (SELECT value FROM json_each(?))"
+        rows = await self._read(lambda db: db.execute(sql, (orjson.dumps(owners),)).fetchall())
+        return dict.fromkeys(owners, 0) | dict(rows)
+
+    async def end(self, owner: str) -> None:
+        """See StateStore."""
+        await self._write(lambda db: db.execute("UPDATE owner SET ended = 1 WHERE id = ?", (owner,)))
+
+    async def sweep(self, limit: int) -> int:
+        """See StateStore."""
+        now_ms = self._clock.now_ms()
+        return await self._write(lambda _: self._sweeper.sweep(now_ms, limit))
+
+    async def close(self) -> None:
+        """See StateStore."""
+        self._writes.shutdown()
+        self._reads.shutdown()
+        self._reader.close()
+        self._db.close()
+
+    def _claim(
+        self,
+        db: sqlite3.Connection,
+        owner: str,
+        seq: int,
+        keys: Sequence[str],
+        checksums: Sequence[int],
+        ttls_ms: Sequence[int],
+    ) -> list[Claim | None]:
+        now_ms = self._clock.now_ms()
+        found = {row[0]: Claim(*row[1:]) for row in _claims_of(db, keys, now_ms)}
+        db.executemany(
+            f"INSERT OR REPLACE INTO claim (key, {_CLAIM_COLUMNS}, expires_ms) VALUES (?, ?, ?, ?, '{HELD}', 0, ?)",
+            (
+                (key, owner, seq, checksum, now_ms + ttl_ms)
+                for key, checksum, ttl_ms in zip(keys, checksums, ttls_ms, strict=True)
+                if key not in found
+            ),
+        )
+        return [found.get(key) for key in keys]
+
+    def _settle(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Claim | None]:
+        now_ms = self._clock.now_ms()
+        found: list[Claim | None] = []
+        for key, expected, new, ttl_ms in changes:
+            sql = f"SELECT {_CLAIM_COLUMNS} FROM claim WHERE key = ? AND expires_ms > ?"
+            row = db.execute(sql, (key, now_ms)).fetchone()
+            current = Claim(*row) if row else None
+            if new is not None and current == expected:
+                db.execute(
+                    "UPDATE claim SET owner = ?, seq = ?, checksum = ?, mark = ?, takeovers = ?,"
+                    " expires_ms = coalesce(?, expires_ms) WHERE key = ?",
+                    (*new, None if ttl_ms is None else now_ms + ttl_ms, key),
+                )
+                current = new
+            found.append(current)
+        return found
+
+    def _judge(self, db: sqlite3.Connection, owner: str) -> Judgement:
+        now_ms = self._clock.now_ms()
+        db.execute("UPDATE owner SET ended = 1 WHERE id = ? AND deadline_ms < ?", (owner, now_ms))
+        row = db.execute("SELECT ended, committed FROM owner WHERE id = ?", (owner,)).fetchone()
+        return Judgement(bool(row[0]), row[1]) if row else Judgement(gone=True, committed=0)
+
+    def _keep(self, db: sqlite3.Connection, owner: str, seq: int, lease_ms: int, expires_ms: int) -> int | None:
+        if self._judge(db, owner).gone:
+            return None
+        row: tuple[int] = db.execute(
+            "UPDATE owner SET committed = max(committed, ?), deadline_ms = ?, expires_ms = max(expires_ms, ?)"
+            " WHERE id = ? RETURNING committed",
+            (seq, self._clock.now_ms() + lease_ms, expires_ms, owner),
+        ).fetchone()
+        return row[0]
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await _in_thread(self._writes, lambda: _transaction(self._db, work))
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await _in_thread(self._reads, lambda: work(self._reader))
+
+
+def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    for pragma in (*PRAGMAS, f"synchronous = {synchronous}"):
+        db.execute(f"PRAGMA {pragma}")
+    return db
+
+
+def _transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _claims_of(db: sqlite3.Connection, keys: Sequence[str], now_ms: int) -> Iterator[tuple[str, str, int, int, str, int]]:
+    """The rows of these keys. The last slice is filled up to a power of two, so that few statements are compiled."""
+    for start in range(0, len(keys), _KEYS_A_SELECT):
+        part = keys[start : start + _KEYS_A_SELECT]
+        width = 1 << (len(part) - 1).bit_length()
+        marks = ", ".join("?" * width)
+        sql = f"SELECT key, {_CLAIM_COLUMNS} FROM claim WHERE key IN ({marks}) AND expires_ms > ?"
+        yield from db.execute(sql, (*part, *([part[0]] * (width - len(part))), now_ms))
+
+
+async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"sqlite: {error}") from error
+
+
+def _stored(row: tuple[str, str, int, str, int, bytes, int, bytes]) -> StoredPartial:
+    aggregation, key, start_ms, owner, seq, now, prev_seq, prev = row
+    return StoredPartial(Group(aggregation, key, start_ms), owner, seq, now, prev_seq, prev)

@@ -1,0 +1,34 @@
+"""The tables of the SQLite store and how its file is opened."""
+
+PRAGMAS = ("journal_mode = WAL", "busy_timeout = 5000", "cache_size = -65536", "temp_store = MEMORY")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS owner (
+    id TEXT PRIMARY KEY,
+    committed INTEGER NOT NULL,
+    deadline_ms INTEGER NOT NULL,
+    ended INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claim (
+    key TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    mark TEXT NOT NULL,
+    takeovers INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS partial (
+    aggregation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    now BLOB NOT NULL,
+    prev_seq INTEGER NOT NULL,
+    prev BLOB NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (aggregation, key, start_ms, owner)
+) WITHOUT ROWID;
+"""

@@ -1,0 +1,43 @@
+"""Removal of what has expired from the SQLite store, in small bites.
+
+Rule of the file: a bite walks on from where the last one ended, so no index on the time of expiry has to be kept up
+for each claim that is written. Owners go last, for claims and partials refer to them.
+"""
+
+import sqlite3
+from typing import Any
+
+
+class Sweeper:
+    """Walks round the tables; the caller holds the transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._after_claim = ""
+        self._after_group: tuple[str, str, int] = ("", "", 0)
+
+    def sweep(self, now_ms: int, limit: int) -> int:
+        """Look at up to `limit` claims and as many groups; returns how many rows were removed."""
+        removed = self._claims(now_ms, limit) + self._groups(now_ms, limit)
+        owners = "DELETE FROM owner WHERE max(expires_ms, deadline_ms) < ?"
+        return removed + self._db.execute(owners, (now_ms,)).rowcount
+
+    def _claims(self, now_ms: int, limit: int) -> int:
+        sql = "SELECT key, expires_ms FROM claim WHERE key > ? ORDER BY key LIMIT ?"
+        rows = self._db.execute(sql, (self._after_claim, limit)).fetchall()
+        self._after_claim = rows[-1][0] if len(rows) == limit else ""
+        return self._delete("DELETE FROM claim WHERE key = ?", [(key,) for key, expires_ms in rows if expires_ms < now_ms])
+
+    def _groups(self, now_ms: int, limit: int) -> int:
+        sql = (
+            "SELECT aggregation, key, start_ms, max(expires_ms) FROM partial"
+            " WHERE (aggregation, key, start_ms) > (?, ?, ?) GROUP BY aggregation, key, start_ms"
+            " ORDER BY aggregation, key, start_ms LIMIT ?"
+        )
+        rows = self._db.execute(sql, (*self._after_group, limit)).fetchall()
+        self._after_group = rows[-1][:3] if len(rows) == limit else ("", "", 0)
+        due = [tuple(row[:3]) for row in rows if row[3] < now_ms]
+        return self._delete("DELETE FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?", due)
+
+    def _delete(self, sql: str, rows: list[Any]) -> int:
+        return self._db.executemany(sql, rows).rowcount if rows else 0

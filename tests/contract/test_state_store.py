@@ -1,0 +1,215 @@
+"""The contract of a state store, run over every implementation."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engine.ports import COUNTED_BLOCKED, FREE, HELD, Change, Claim, Group, Judgement, Partial, StateStore, StoredPartial
+from engine.state.memory import MemoryStateStore
+from engine.state.sqlite import SqliteStateStore
+from engine.testing import ManualClock
+
+HOUR_MS = 3_600_000
+LEASE_MS = 15_000
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> AsyncIterator[StateStore]:
+    made: StateStore
+    made = MemoryStateStore(clock) if request.param == "memory" else SqliteStateStore(tmp_path / "state.db", clock)
+    yield made
+    await made.close()
+
+
+async def claim(store: StateStore, owner: str, seq: int, *keys: str, checksum: int = 7, ttl_ms: int = HOUR_MS) -> list[Claim | None]:
+    return await store.claim(owner, seq, keys, [checksum] * len(keys), [ttl_ms] * len(keys))
+
+
+def partial(seq: int, now: bytes, prev_seq: int = 0, prev: bytes = b"", *, group: Group, expires_ms: int = 2**50) -> Partial:
+    return Partial(group, seq, now, prev_seq, prev, expires_ms)
+
+
+async def test_a_claim_is_set_where_there_is_none_and_found_by_the_next(store: StateStore) -> None:
+    assert await claim(store, "o1", 1, "a", "b") == [None, None]
+
+    assert await claim(store, "o2", 5, "b", "c") == [Claim("o1", 1, 7, HELD, 0), None]
+
+
+async def test_a_repeated_claim_request_finds_its_own_claims(store: StateStore) -> None:
+    await claim(store, "o1", 1, "a")
+
+    assert await claim(store, "o1", 1, "a") == [Claim("o1", 1, 7, HELD, 0)]
+
+
+async def test_a_claim_ends_with_its_time_to_live(store: StateStore, clock: ManualClock) -> None:
+    await claim(store, "o1", 1, "a", ttl_ms=1_000)
+    clock.advance(999)
+    assert await claim(store, "o2", 1, "a") == [Claim("o1", 1, 7, HELD, 0)]
+    clock.advance(1)
+
+    assert await claim(store, "o2", 1, "a") == [None]
+
+
+async def test_settle_changes_only_what_is_as_expected(store: StateStore) -> None:
+    await claim(store, "o1", 1, "a", "b")
+    held = Claim("o1", 1, 7, HELD, 0)
+    free, marked, taken = held._replace(mark=FREE), held._replace(mark=COUNTED_BLOCKED), Claim("o2", 3, 8, HELD, 1)
+
+    assert await store.settle([Change("a", held, free), Change("b", free, taken), Change("none", held, free)]) == [free, held, None]
+    assert await store.settle([Change("a", free, taken, HOUR_MS), Change("b", held, marked)]) == [taken, marked]
+    assert await claim(store, "o3", 1, "a", "b") == [taken, marked]
+
+
+async def test_a_repeated_settle_comes_to_the_same_end(store: StateStore) -> None:
+    await claim(store, "o1", 1, "a")
+    change = Change("a", Claim("o1", 1, 7, HELD, 0), Claim("o2", 1, 7, HELD, 1), HOUR_MS)
+
+    assert await store.settle([change]) == await store.settle([change]) == [change.new]
+
+
+async def test_settle_keeps_the_time_left_unless_it_is_told_a_new_one(store: StateStore, clock: ManualClock) -> None:
+    await claim(store, "o1", 1, "kept", "renewed", ttl_ms=1_000)
+    held = Claim("o1", 1, 7, HELD, 0)
+    clock.advance(600)
+    await store.settle([Change("kept", held, held._replace(mark=FREE)), Change("renewed", held, held, 1_000)])
+    clock.advance(600)
+
+    assert await claim(store, "o2", 1, "kept", "renewed") == [None, held]
+
+
+async def test_settle_without_a_new_value_only_looks(store: StateStore) -> None:
+    await claim(store, "o1", 1, "a")
+
+    held = Claim("o1", 1, 7, HELD, 0)
+    assert await store.settle([Change("a", held, None), Change("b", held, None)]) == [held, None]
+
+
+async def test_an_expired_claim_cannot_be_changed(store: StateStore, clock: ManualClock) -> None:
+    await claim(store, "o1", 1, "a", ttl_ms=1_000)
+    clock.advance(1_000)
+
+    held = Claim("o1", 1, 7, HELD, 0)
+    assert await store.settle([Change("a", held, held._replace(mark=FREE))]) == [None]
+
+
+async def test_an_owners_name_is_taken_once(store: StateStore) -> None:
+    assert await store.open("o1", LEASE_MS)
+    assert not await store.open("o1", LEASE_MS)
+
+
+async def test_committed_only_grows(store: StateStore) -> None:
+    await store.open("o1", LEASE_MS)
+
+    assert [await store.keep("o1", seq, LEASE_MS, 0) for seq in (3, 2, 5)] == [3, 3, 5]
+    assert await store.judge("o1") == Judgement(gone=False, committed=5)
+    assert await store.committed(["o1", "never"]) == {"o1": 5, "never": 0}
+
+
+async def test_an_owner_past_its_deadline_is_gone_for_good_once_seen(store: StateStore, clock: ManualClock) -> None:
+    await store.open("o1", LEASE_MS)
+    await store.keep("o1", 4, LEASE_MS, 0)
+    clock.advance(LEASE_MS + 1)
+    assert await store.judge("o1") == Judgement(gone=True, committed=4)
+    clock.step_wall(-HOUR_MS)
+
+    assert await store.judge("o1") == Judgement(gone=True, committed=4)
+    assert await store.keep("o1", 9, LEASE_MS, 0) is None
+    assert await store.committed(["o1"]) == {"o1": 4}
+
+
+async def test_a_renewal_past_the_deadline_ends_the_owner_in_the_same_step(store: StateStore, clock: ManualClock) -> None:
+    await store.open("o1", LEASE_MS)
+    clock.advance(LEASE_MS + 1)
+    assert await store.keep("o1", 1, LEASE_MS, 0) is None
+    clock.step_wall(-HOUR_MS)
+
+    assert await store.keep("o1", 1, LEASE_MS, 0) is None
+
+
+async def test_a_renewal_moves_the_deadline(store: StateStore, clock: ManualClock) -> None:
+    await store.open("o1", LEASE_MS)
+    clock.advance(LEASE_MS - 1)
+    await store.keep("o1", 0, LEASE_MS, 0)
+    clock.advance(LEASE_MS - 1)
+
+    assert not (await store.judge("o1")).gone
+
+
+async def test_an_ended_owner_commits_nothing(store: StateStore) -> None:
+    await store.open("o1", LEASE_MS)
+    await store.end("o1")
+
+    assert await store.keep("o1", 1, LEASE_MS, 0) is None
+
+
+async def test_an_unknown_owner_is_gone_with_nothing_committed(store: StateStore) -> None:
+    assert await store.judge("never") == Judgement(gone=True, committed=0)
+    assert await store.keep("never", 1, LEASE_MS, 0) is None
+
+
+async def test_a_partial_is_never_written_over_by_an_older_one(store: StateStore) -> None:
+    group = Group("hits@1", "user:1", 0)
+    await store.write_partials("o1", [partial(5, b"new", 3, b"old", group=group)])
+    await store.write_partials("o1", [partial(3, b"late", group=group)])
+
+    assert await store.own_partials("o1", [group]) == [StoredPartial(group, "o1", 5, b"new", 3, b"old")]
+
+
+async def test_a_partial_is_read_by_key_and_range_over_all_owners(store: StateStore) -> None:
+    first, second, other = Group("hits@1", "user:1", 0), Group("hits@1", "user:1", 60), Group("hits@1", "user:2", 0)
+    await store.write_partials("o1", [partial(1, b"a", group=second), partial(1, b"b", group=first), partial(1, b"c", group=other)])
+    await store.write_partials("o2", [partial(7, b"d", group=first)])
+
+    found = await store.partials("hits@1", "user:1", 0, 60)
+
+    assert sorted(found) == [StoredPartial(first, "o1", 1, b"b", 0, b""), StoredPartial(first, "o2", 7, b"d", 0, b"")]
+    assert [p.group.start_ms for p in await store.partials("hits@1", "user:1", 0, 61)] == [0, 0, 60]
+    assert await store.own_partials("o2", [second, first]) == [None, StoredPartial(first, "o2", 7, b"d", 0, b"")]
+
+
+async def test_a_scan_gives_each_group_once_with_all_its_owners(store: StateStore) -> None:
+    groups = [Group("hits@1", f"user:{number:04}", 60 * pane) for number in range(900) for pane in range(2)]
+    for owner in ("o1", "o2"):
+        await store.write_partials(owner, [partial(1, owner.encode(), group=group) for group in groups])
+    await store.write_partials("o1", [partial(1, b"", group=Group("other@1", "", 0))])
+
+    found = [rows async for rows in store.scan("hits@1", 0, 61)]
+
+    assert [rows[0].group for rows in found] == groups
+    assert all({row.owner for row in rows} == {"o1", "o2"} and {row.group for row in rows} == {rows[0].group} for rows in found)
+    assert [rows[0].group.start_ms async for rows in store.scan("hits@1", 60, 120)] == [60] * 900
+
+
+async def test_a_sweep_removes_what_has_expired_and_nothing_else(store: StateStore, clock: ManualClock) -> None:
+    old, kept = Group("hits@1", "old", 0), Group("hits@1", "kept", 0)
+    now_ms = clock.now_ms()
+    await store.open("gone", LEASE_MS)
+    await store.open("here", LEASE_MS)
+    await claim(store, "gone", 1, "short", ttl_ms=60_000)
+    await claim(store, "gone", 1, "long", ttl_ms=HOUR_MS)
+    await store.write_partials("gone", [partial(1, b"", group=old, expires_ms=now_ms + 60_000)])
+    await store.write_partials("gone", [partial(1, b"x", group=kept, expires_ms=now_ms + 60_000)])
+    await store.write_partials("here", [partial(1, b"y", group=kept, expires_ms=now_ms + HOUR_MS)])
+    await store.keep("here", 3, LEASE_MS, now_ms + HOUR_MS)
+    clock.advance(HOUR_MS // 2)
+
+    removed = sum([await store.sweep(100) for _ in range(3)])
+
+    assert removed == 3, "a claim, a group and an owner"
+    assert await claim(store, "o", 1, "long") == [Claim("gone", 1, 7, HELD, 0)]
+    assert [p.now for p in await store.partials("hits@1", "kept", 0, 1)] == [b"x", b"y"]
+    assert await store.partials("hits@1", "old", 0, 1) == []
+    assert await store.committed(["gone", "here"]) == {"gone": 0, "here": 3}
+
+
+async def test_keys_of_any_text_are_told_apart(store: StateStore) -> None:
+    keys = ["a", "A", "ä", "a\u0308", "", " ", "a'b", 'a"b', "a,b", "\x00", "😀", "%61"]
+
+    assert await claim(store, "o1", 1, *keys) == [None] * len(keys)
+    assert all(await claim(store, "o1", 2, *keys))
