@@ -91,8 +91,8 @@ class StateStore(Protocol):
     ) -> list[Claim | None]:
         """Set `(owner, seq, checksum, HELD)` for each key without a claim; it lasts its `ttl_ms` by the store's clock.
 
-        Returns, in order, what was there before: None means it is now yours. The columns are of one length, and no
-        key stands in them twice.
+        Returns, in order, what was there before: None means it is yours, set now or by an earlier try of this
+        request. The columns are of one length, and no key stands in them twice.
         """
 
     async def settle(self, changes: Sequence[Change]) -> list[Claim | None]:

@@ -56,7 +56,7 @@ class MemoryStateStore:
         for key, checksum, ttl_ms in zip(keys, checksums, ttls_ms, strict=True):
             row = claims.get(key)
             if row is not None and row[0] > now_ms:
-                found.append(Claim(*row[1:]))
+                found.append(None if row[1] == owner and row[2] == seq else Claim(*row[1:]))
             else:
                 expires_ms = now_ms + ttl_ms
                 claims[key] = (expires_ms, owner, seq, checksum, HELD, 0)

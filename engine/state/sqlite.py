@@ -8,6 +8,8 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from itertools import repeat
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,7 +25,7 @@ T = TypeVar("T")
 _CLAIM_COLUMNS = "owner, seq, checksum, mark, takeovers"
 _PARTIAL_COLUMNS = "aggregation, key, start_ms, owner, seq, now, prev_seq, prev"
 _SCAN_ROWS = 1_000
-_KEYS_A_SELECT = 512
+_CLAIMS_A_SELECT = 512
 
 
 class SqliteStateStore:
@@ -156,29 +158,34 @@ class SqliteStateStore:
         ttls_ms: Sequence[int],
     ) -> list[Claim | None]:
         now_ms = self._clock.now_ms()
-        found = {row[0]: Claim(*row[1:]) for row in _claims_of(db, keys, now_ms)}
+        digests = [_digest(key) for key in keys]
+        expiries_ms = [now_ms + ttl_ms for ttl_ms in ttls_ms]
+        before = db.total_changes
         db.executemany(
-            f"INSERT OR REPLACE INTO claim (key, {_CLAIM_COLUMNS}, expires_ms) VALUES (?, ?, ?, ?, '{HELD}', 0, ?)",
-            (
-                (key, owner, seq, checksum, now_ms + ttl_ms)
-                for key, checksum, ttl_ms in zip(keys, checksums, ttls_ms, strict=True)
-                if key not in found
-            ),
+            f"INSERT INTO claim (digest, {_CLAIM_COLUMNS}, expires_ms) VALUES (?, ?, ?, ?, '{HELD}', 0, ?)"
+            " ON CONFLICT DO UPDATE SET owner = excluded.owner, seq = excluded.seq, checksum = excluded.checksum,"
+            " mark = excluded.mark, takeovers = 0, expires_ms = excluded.expires_ms"
+            " WHERE expires_ms <= ?",
+            zip(digests, repeat(owner), repeat(seq), checksums, expiries_ms, repeat(now_ms)),
         )
-        return [found.get(key) for key in keys]
+        if db.total_changes - before == len(keys):
+            return [None] * len(keys)
+        found = {row[0]: Claim(*row[1:]) for row in _claims_of(db, digests) if row[1:3] != (owner, seq)}
+        return [found.get(digest) for digest in digests]
 
     def _settle(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Claim | None]:
         now_ms = self._clock.now_ms()
         found: list[Claim | None] = []
         for key, expected, new, ttl_ms in changes:
-            sql = f"SELECT {_CLAIM_COLUMNS} FROM claim WHERE key = ? AND expires_ms > ?"
-            row = db.execute(sql, (key, now_ms)).fetchone()
+            digest = _digest(key)
+            sql = f"SELECT {_CLAIM_COLUMNS} FROM claim WHERE digest = ? AND expires_ms > ?"
+            row = db.execute(sql, (digest, now_ms)).fetchone()
             current = Claim(*row) if row else None
             if new is not None and current == expected:
                 db.execute(
                     "UPDATE claim SET owner = ?, seq = ?, checksum = ?, mark = ?, takeovers = ?,"
-                    " expires_ms = coalesce(?, expires_ms) WHERE key = ?",
-                    (*new, None if ttl_ms is None else now_ms + ttl_ms, key),
+                    " expires_ms = coalesce(?, expires_ms) WHERE digest = ?",
+                    (*new, None if ttl_ms is None else now_ms + ttl_ms, digest),
                 )
                 current = new
             found.append(current)
@@ -226,14 +233,18 @@ def _transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]
     return result
 
 
-def _claims_of(db: sqlite3.Connection, keys: Sequence[str], now_ms: int) -> Iterator[tuple[str, str, int, int, str, int]]:
-    """The rows of these keys. The last slice is filled up to a power of two, so that few statements are compiled."""
-    for start in range(0, len(keys), _KEYS_A_SELECT):
-        part = keys[start : start + _KEYS_A_SELECT]
+def _digest(key: str) -> bytes:
+    return blake2b(key.encode(), digest_size=16).digest()
+
+
+def _claims_of(db: sqlite3.Connection, digests: Sequence[bytes]) -> Iterator[tuple[bytes, str, int, int, str, int]]:
+    """The rows of these claims. The last slice is filled up to a power of two, so that few statements are compiled."""
+    for start in range(0, len(digests), _CLAIMS_A_SELECT):
+        part = digests[start : start + _CLAIMS_A_SELECT]
         width = 1 << (len(part) - 1).bit_length()
         marks = ", ".join("?" * width)
-        sql = f"SELECT key, {_CLAIM_COLUMNS} FROM claim WHERE key IN ({marks}) AND expires_ms > ?"
-        yield from db.execute(sql, (*part, *([part[0]] * (width - len(part))), now_ms))
+        sql = f"SELECT digest, {_CLAIM_COLUMNS} FROM claim WHERE digest IN ({marks})"
+        yield from db.execute(sql, (*part, *([part[0]] * (width - len(part)))))
 
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ class Sweeper:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._after_claim = ""
+        self._after_claim = b""
         self._after_group: tuple[str, str, int] = ("", "", 0)
 
     def sweep(self, now_ms: int, limit: int) -> int:
@@ -23,10 +23,10 @@ class Sweeper:
         return removed + self._db.execute(owners, (now_ms,)).rowcount
 
     def _claims(self, now_ms: int, limit: int) -> int:
-        sql = "SELECT key, expires_ms FROM claim WHERE key > ? ORDER BY key LIMIT ?"
+        sql = "SELECT digest, expires_ms FROM claim WHERE digest > ? ORDER BY digest LIMIT ?"
         rows = self._db.execute(sql, (self._after_claim, limit)).fetchall()
-        self._after_claim = rows[-1][0] if len(rows) == limit else ""
-        return self._delete("DELETE FROM claim WHERE key = ?", [(key,) for key, expires_ms in rows if expires_ms < now_ms])
+        self._after_claim = rows[-1][0] if len(rows) == limit else b""
+        return self._delete("DELETE FROM claim WHERE digest = ?", [(digest,) for digest, expires_ms in rows if expires_ms < now_ms])
 
     def _groups(self, now_ms: int, limit: int) -> int:
         sql = (

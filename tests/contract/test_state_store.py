@@ -41,10 +41,12 @@ async def test_a_claim_is_set_where_there_is_none_and_found_by_the_next(store: S
     assert await claim(store, "o2", 5, "b", "c") == [Claim("o1", 1, 7, HELD, 0), None]
 
 
-async def test_a_repeated_claim_request_finds_its_own_claims(store: StateStore) -> None:
-    await claim(store, "o1", 1, "a")
+async def test_a_repeated_claim_request_is_answered_as_the_first(store: StateStore) -> None:
+    await claim(store, "o2", 9, "b")
+    first = await claim(store, "o1", 1, "a", "b")
 
-    assert await claim(store, "o1", 1, "a") == [Claim("o1", 1, 7, HELD, 0)]
+    assert await claim(store, "o1", 1, "a", "b") == first == [None, Claim("o2", 9, 7, HELD, 0)]
+    assert await claim(store, "o1", 2, "a") == [Claim("o1", 1, 7, HELD, 0)]
 
 
 async def test_a_claim_ends_with_its_time_to_live(store: StateStore, clock: ManualClock) -> None:

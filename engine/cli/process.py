@@ -1,0 +1,130 @@
+"""`rulemill process`: the same pipeline over a file or standard input, for backfills and trials."""
+
+import argparse
+import asyncio
+import gc
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import orjson
+
+from engine.app import Limits, build_processor
+from engine.cli.rules_option import add_rules_option, load_plan
+from engine.clock import SystemClock
+from engine.egress.dead_letter import FileDeadLetters
+from engine.egress.file import FileEgress
+from engine.egress.nowhere import Nowhere
+from engine.operations.feed import Feed
+from engine.operations.summary import summary, write_aggregates
+from engine.pipeline.processor import Options, Processor
+from engine.ports import StateStore
+from engine.rules.plan import Plan
+from engine.settings import Settings, load_settings
+from engine.state.memory import MemoryStateStore
+from engine.state.sqlite import SqliteStateStore
+
+_GATHER_EVENTS = 20_000
+_MAX_BATCHES = 16
+_LIMITS = Limits(inbox_events=8_000, max_batch=4_000)
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command's arguments."""
+    parser = commands.add_parser("process", help="run a file of events through the pipeline")
+    parser.add_argument("events", metavar="IN.ndjson", help="one event a line; - is standard input")
+    parser.add_argument("--out", type=Path, metavar="OUT.ndjson", help="where records go; other topics beside it")
+    parser.add_argument("--aggregates", type=Path, metavar="A.ndjson", help="one line for each group and window")
+    parser.add_argument("--summary", type=Path, metavar="S.json", help="the counts of the run")
+    parser.add_argument("--dead-letters", type=Path, metavar="D.ndjson", help="default: OUT.dead-letters.ndjson")
+    parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite", help="default: %(default)s")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep the SQLite state here, and go on from it")
+    parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
+    add_rules_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Process the file; 0 when every event has ended."""
+    settings = load_settings(arguments.config, os.environ)
+    plan = load_plan(arguments, settings)
+    if plan is None:
+        return 1
+    gc.freeze()
+    gc.disable()
+    asyncio.run(_process(arguments, settings, plan))
+    return 0
+
+
+async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan) -> None:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(_store(arguments))
+        egress = FileEgress(_topic_paths(arguments.out, settings.topic), fsync=False) if arguments.out else Nowhere()
+        stack.push_async_callback(egress.close)
+        dead_letters = FileDeadLetters(path, fsync=False) if (path := _dead_letters(arguments)) else Nowhere()
+        processor = build_processor(
+            plan,
+            store=store,
+            egress=egress,
+            dead_letters=dead_letters,
+            clock=SystemClock(),
+            options=Options(max_batches=_MAX_BATCHES, gather_events=_GATHER_EVENTS),
+            topic=settings.topic,
+            limits=_LIMITS,
+        )
+        started_s = time.perf_counter()
+        feed = Feed(processor, dead_letters, arguments.events, plan.id)
+        await _feed(processor, feed)
+        groups = await write_aggregates(plan, store, arguments.aggregates)
+        seconds = time.perf_counter() - started_s
+        counts = summary(processor, plan, groups, feed, store, seconds)
+        _report(arguments, counts)
+
+
+async def _feed(processor: Processor, feed: Feed) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(processor.run())
+        await feed.run()
+        processor.drain()
+        await running
+
+
+@asynccontextmanager
+async def _store(arguments: argparse.Namespace) -> AsyncIterator[StateStore]:
+    """The run's state: in memory, in a file that is kept, or in one that goes with the run."""
+    store: StateStore
+    with tempfile.TemporaryDirectory(prefix="rulemill-") as scratch:
+        if arguments.store == "memory":
+            store = MemoryStateStore(SystemClock())
+        else:
+            path = arguments.state or Path(scratch) / "state.db"
+            store = SqliteStateStore(path, SystemClock(), "FULL" if arguments.state else "OFF")
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+def _topic_paths(out: Path, main_topic: str) -> Callable[[str], Path]:
+    def path_of(topic: str) -> Path:
+        return out if topic == main_topic else out.with_name(f"{out.stem}.{topic}{out.suffix}")
+
+    return path_of
+
+
+def _dead_letters(arguments: argparse.Namespace) -> Path | None:
+    if arguments.dead_letters is not None:
+        return Path(arguments.dead_letters)
+    return arguments.out.with_name(f"{arguments.out.stem}.dead-letters.ndjson") if arguments.out else None
+
+
+def _report(arguments: argparse.Namespace, counts: dict[str, object]) -> None:
+    text = orjson.dumps(counts, option=orjson.OPT_INDENT_2).decode()
+    if arguments.summary is not None:
+        arguments.summary.write_text(text + "\n", encoding="utf-8")
+    else:
+        sys.stdout.write(text + "\n")

@@ -1,0 +1,1 @@
+"""What `rulemill serve --demo` needs to have something to show: people, items, and what they do."""

@@ -1,0 +1,120 @@
+"""Egress to files: one line of JSON a record, one file a topic.
+
+In: records, in order. Out: they are in the file, on the disk where `fsync` says so. Rule of the file: a line is whole
+or not there: what a crash or a full disk cut off is cut back to the last line end.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from engine.errors import EgressUnavailable
+from engine.event import Record, Refusal
+
+_log = logging.getLogger(__name__)
+_RETRY_S = 0.2
+_TAIL_BYTES = 1 << 16
+
+
+class AppendFile:
+    """A file that only grows, by whole lines."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._end = _whole_lines(self._fd)
+        os.ftruncate(self._fd, self._end)
+
+    def append(self, data: bytes, *, fsync: bool) -> None:
+        """Add whole lines. After OSError the file is as it was before the call."""
+        try:
+            view, at = memoryview(data), self._end
+            while view:
+                written = os.pwrite(self._fd, view, at)
+                view, at = view[written:], at + written
+            if fsync:
+                os.fdatasync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, self._end)
+            raise
+        self._end = at
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+
+class FileEgress:
+    """Writes records to `path_of(topic)`, in a thread of its own and in the order they were handed over.
+
+    A disk that is full or failing makes it wait and try again, and `problem` say so; nothing is dropped.
+    """
+
+    def __init__(self, path_of: Callable[[str], Path], *, fsync: bool) -> None:
+        self.problem: str | None = None
+        self._path_of = path_of
+        self._fsync = fsync
+        self._files: dict[str, AppendFile] = {}
+        self._purges = 0
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="file-egress")
+
+    def send(self, records: Sequence[Record]) -> Awaitable[list[Refusal]]:
+        """See Egress."""
+        by_topic: dict[str, list[bytes]] = {}
+        for record in records:
+            lines = by_topic.get(record.topic)
+            if lines is None:
+                lines = by_topic[record.topic] = []
+            lines.append(record.value)
+        return asyncio.get_running_loop().run_in_executor(self._writer, self._write, by_topic, self._purges)
+
+    async def purge(self) -> None:
+        """See Egress. What the thread is writing at this moment may still come out."""
+        self._purges += 1
+
+    async def close(self) -> None:
+        """See Egress."""
+        await asyncio.to_thread(self._writer.shutdown)
+        for file in self._files.values():
+            file.close()
+
+    def _write(self, by_topic: dict[str, list[bytes]], purges: int) -> list[Refusal]:
+        for topic, lines in by_topic.items():
+            lines.append(b"")
+            self._append(topic, b"\n".join(lines), purges)
+        return []
+
+    def _append(self, topic: str, data: bytes, purges: int) -> None:
+        while purges == self._purges:
+            try:
+                file = self._files.get(topic)
+                if file is None:
+                    file = self._files[topic] = AppendFile(self._path_of(topic))
+                file.append(data, fsync=self._fsync)
+            except OSError as error:
+                if self.problem is None:
+                    _log.error("file egress: %s; trying again until it works", error)
+                self.problem = f"{error.strerror} ({self._path_of(topic)})"
+                time.sleep(_RETRY_S)
+            else:
+                self.problem = None
+                return
+        raise EgressUnavailable("records were purged before they were written")
+
+
+def _whole_lines(fd: int) -> int:
+    """The size of the file without a last line that has no end."""
+    size = os.fstat(fd).st_size
+    while size:
+        start = max(0, size - _TAIL_BYTES)
+        tail = os.pread(fd, size - start, start)
+        end = tail.rfind(b"\n")
+        if end >= 0:
+            return start + end + 1
+        size = start
+    return 0

@@ -1,0 +1,1 @@
+"""Context for events: caches and sources."""

@@ -1,0 +1,94 @@
+"""The file source: context from JSON, NDJSON or CSV, held in memory and read again when the file changes."""
+
+import csv
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import orjson
+
+from engine.errors import LookupFailed
+from engine.event import JsonObject
+from engine.ports import Clock
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY_MS = 1_000
+
+
+class FileSource:
+    """A table by key. A file that cannot be read leaves the table as it was, and `problem` saying why."""
+
+    def __init__(self, path: Path, id_field: str | None, clock: Clock) -> None:
+        self.problem: str | None = None
+        self.version = 0
+        self._path = path
+        self._id_field = id_field
+        self._clock = clock
+        self._rows: Mapping[str, JsonObject] | None = None
+        self._seen: tuple[int, int, int] | None = None
+        self._look_again_ms = 0
+
+    def rows(self) -> Mapping[str, JsonObject]:
+        """The whole table; `version` grows whenever it changes. Raises LookupFailed before the first good read."""
+        now_ms = self._clock.monotonic_ms()
+        if self._rows is None or now_ms >= self._look_again_ms:
+            self._look_again_ms = now_ms + _LOOK_EVERY_MS
+            self._look()
+        if self._rows is None:
+            raise LookupFailed(str(self.problem))
+        return self._rows
+
+    async def lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject]:
+        """See LookupSource."""
+        rows = self.rows()
+        return {key: rows[key] for key in keys if key in rows}
+
+    async def close(self) -> None:
+        """See LookupSource."""
+
+    def _look(self) -> None:
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if seen != self._seen:
+                self._rows = read_table(self._path, self._id_field)
+                self._seen = seen
+                self.version += 1
+            self.problem = None
+        except (OSError, ValueError) as error:
+            if self.problem is None:
+                _log.warning("enrichment file `%s`: %s", self._path, error)
+            self.problem = f"`{self._path}`: {error}"
+
+
+def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
+    """Read a table: `.json` is one object by id; `.ndjson`, `.jsonl` and `.csv` have a row a line, `id_field` its key.
+
+    Raises OSError, or ValueError that says what is wrong with the content.
+    """
+    if path.suffix == ".json":
+        table = orjson.loads(path.read_bytes())
+        if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+            raise ValueError("expected one JSON object that holds an object for each id")
+        return table
+    field = id_field or "id"
+    table = {}
+    for number, row in _rows(path):
+        if field not in row:
+            raise ValueError(f"line {number} has no `{field}`, the field that `id:` names")
+        table[str(row[field])] = row
+    return table
+
+
+def _rows(path: Path) -> Iterator[tuple[int, JsonObject]]:
+    if path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            yield from enumerate(csv.DictReader(file), start=2)
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                row = orjson.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"line {number} is not a JSON object")
+                yield number, row

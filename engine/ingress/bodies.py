@@ -1,0 +1,89 @@
+"""Bodies of requests: bytes and a content type become the items of a submission.
+
+In: a whole body. Out: one item per event, objects that were part of a larger text or bytes not yet decoded. Rule of the file:
+what is wrong with the body as a whole is a `BodyError`; what is wrong with one event is left to the decoder.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from engine.event import JsonObject
+from engine.ingress.json_errors import why_not_json
+from engine.ingress.numbers import may_hold_large_integer, split_array
+from engine.rules.diagnostics import shown
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+
+_CHARACTER_SETS: Final = ("utf-8", "utf8", "us-ascii")
+
+Items = Sequence[bytes | JsonObject]
+
+
+class BodyError(Exception):
+    """A body that cannot be taken at all. `status` is the HTTP status, `code` a stable word for programs."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+def read_items(body: bytes, content_type: str | None, max_events: int) -> Items:
+    """The items of a body, in their order.
+
+    Without a content type the body is JSON. Raises BodyError: 400 for what is not JSON or neither object nor array, 413 for more
+    events than `max_events`, 415 for another content type or character set.
+    """
+    items = _reader(content_type)(body)
+    if len(items) > max_events:
+        detail = f"the body holds {len(items)} events; at most {max_events} are taken: send them in several requests"
+        raise BodyError(413, "too_many_events", detail)
+    return items
+
+
+def body_too_large(limit_bytes: int) -> BodyError:
+    """The error for a body that goes on beyond the limit; nobody reads it to its end."""
+    detail = f"the body has more than {limit_bytes} bytes; send the events in several requests"
+    return BodyError(413, "body_too_large", detail)
+
+
+def _reader(content_type: str | None) -> Callable[[bytes], Items]:
+    if not content_type or not content_type.strip():
+        return _read_json
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    reader = _READERS.get(media_type)
+    if reader is None:
+        detail = f"the content type `{shown(media_type)}` is not taken; send one of {_KNOWN}"
+        raise BodyError(415, "unsupported_content_type", detail)
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in _CHARACTER_SETS:
+            raise BodyError(415, "unsupported_charset", f"the character set `{shown(value.strip())}` is not taken; send UTF-8")
+    return reader
+
+
+def _read_json(body: bytes) -> Items:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BodyError(400, "invalid_json", why_not_json(body, error)) from None
+    if isinstance(value, dict):
+        return (body,)
+    if not isinstance(value, list):
+        raise BodyError(400, "not_an_event", "the body is neither an object nor an array; send an event, or an array of events")
+    if value and may_hold_large_integer(body):
+        # The objects have lost digits that the decoder must see.
+        return split_array(body)
+    return value
+
+
+def _read_lines(body: bytes) -> Items:
+    return [line for line in body.split(b"\n") if line and not line.isspace()]
+
+
+_READERS: Final[Mapping[str, Callable[[bytes], Items]]] = {JSON: _read_json, NDJSON: _read_lines}
+_KNOWN: Final = ", ".join(f"`{name}`" for name in _READERS)

@@ -1,0 +1,71 @@
+"""What HTTP answers: outcomes of a submission, and problems of a request as a whole.
+
+In: outcomes, or an error. Out: JSON responses. Rule of the file: a client that only looks at the status never takes an event
+that was not accepted for one that was.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from starlette.responses import Response
+
+from engine.event import ACCEPTED, REJECTED, RETRY, STATUSES, Outcome, Submission
+
+RETRY_AFTER_S: Final = 1
+"""How long a sender is asked to wait before it tries again."""
+
+_RETRY_AFTER: Final = {"Retry-After": str(RETRY_AFTER_S)}
+
+
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response that `orjson` writes."""
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An RFC 9457 problem with a stable `code`. 429 and 503 say when to try again."""
+    content = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    retry = _RETRY_AFTER if status in (429, 503) else {}
+    return Response(orjson.dumps(content), status, {**retry, **(headers or {})}, "application/problem+json")
+
+
+def answer(submission: Submission, ruleset: str, *, all_results: bool) -> Response:
+    """The answer to a submission whose events have all ended.
+
+    202 without rejected and retry; 422 where all are rejected; 503 where all are to be sent again; 207 otherwise. Results are
+    given for what was not accepted, for a single event, and for everything with `all_results`.
+    """
+    outcomes = [outcome for outcome in submission.outcomes if outcome is not None]
+    counts = Counter([outcome.status for outcome in outcomes])
+    everything = all_results or len(outcomes) == 1
+    content: dict[str, object] = {status: counts[status] for status in STATUSES}
+    content["ruleset"] = ruleset
+    content["results"] = [
+        _result(index, submission.ids[index], outcome)
+        for index, outcome in enumerate(outcomes)
+        if everything or outcome.status != ACCEPTED
+    ]
+    status = _status(counts, len(outcomes))
+    return json_response(content, status, _RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
+
+
+def _status(counts: Mapping[str, int], events: int) -> int:
+    if not counts[REJECTED] and not counts[RETRY]:
+        return 202
+    if counts[REJECTED] == events:
+        return 422
+    return 503 if counts[RETRY] == events else 207
+
+
+def _result(index: int, identity: str | None, outcome: Outcome) -> dict[str, object]:
+    result: dict[str, object] = {"index": index, "id": identity, "status": outcome.status}
+    if outcome.code:
+        result["code"] = outcome.code
+    if outcome.message:
+        result["message"] = outcome.message
+    if outcome.pointer:
+        result["pointer"] = outcome.pointer
+    return result

@@ -1,0 +1,41 @@
+"""What HTTP needs of the engine. Rule of the file: a protocol and its values; `app.py` brings the one that serves."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.event import JsonObject, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What one request may bring."""
+
+    max_body_bytes: int
+    max_events: int
+
+
+class Service(Protocol):
+    """The engine, as its HTTP interface sees it. Everything is called on the event loop and returns at once."""
+
+    @property
+    def limits(self) -> RequestLimits:
+        """What one request may bring, as it is now."""
+
+    @property
+    def ruleset(self) -> str:
+        """The id of the plan in service, as it stands in records and answers."""
+
+    def now_ms(self) -> int:
+        """Wall clock, epoch milliseconds."""
+
+    def submit(self, submission: Submission) -> bool:
+        """Take a submission of at least one item; its `done` is called later, on the event loop.
+
+        False where there is no room for it, or the engine takes nothing more: then it was not received, and `done` never is called.
+        """
+
+    def status(self) -> JsonObject:
+        """The health of the engine and its parts, as `GET /processor/status` answers it."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether events are taken, and where not, why: words for a person, empty otherwise."""

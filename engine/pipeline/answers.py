@@ -1,0 +1,33 @@
+"""How an event ends: its outcome to its sender and to the ledger, once.
+
+Rule of the file: nothing else settles a submission or touches the ledger's outcomes.
+"""
+
+from engine.event import ACCEPTED, OUTCOME_DUPLICATE, Event, Outcome
+from engine.metrics import Ledger
+
+
+class Answers:
+    """The events in flight in this process, by claim key, and the ledger of all that came in."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.in_flight: dict[str, Event] = {}
+
+    def end(self, event: Event, outcome: Outcome) -> None:
+        """Tell the sender, and forget the event."""
+        key = event.claim_key
+        if key is not None and self.in_flight.get(key) is event:
+            del self.in_flight[key]
+        if event.outcome is None:
+            self.tell(event, outcome)
+
+    def tell(self, event: Event, outcome: Outcome) -> None:
+        """Tell the sender, and those of the copies that joined it. The event itself stays in flight."""
+        event.outcome = outcome
+        self.ledger.ended[outcome.status] += 1
+        event.submission.settle(event.index, outcome)
+        if event.joined is not None:
+            copies, event.joined = event.joined, None
+            for copy in copies:
+                self.tell(copy, OUTCOME_DUPLICATE if outcome.status == ACCEPTED else outcome)

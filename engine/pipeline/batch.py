@@ -1,0 +1,45 @@
+"""Events that go through the stages together."""
+
+import asyncio
+from collections.abc import Sequence
+
+from engine.event import OUTCOME_ACCEPTED, Event, Outcome
+
+
+class Batch:
+    """A numbered batch of one owner.
+
+    `events` are those still on their way: a stage takes out those that it ends. `freeing` holds those that will not
+    be published, with the outcome they get once their claims are seen free; `counted` those that the commit counts,
+    with the outcome they get once it is known. `watermark_ms` is that of the batch's input before this batch.
+    """
+
+    __slots__ = ("before", "counted", "deferred", "events", "freeing", "handed_over", "seq", "started_ms", "watermark_ms")
+
+    def __init__(
+        self, seq: int, events: Sequence[Event], watermark_ms: int | None, started_ms: int, *, deferred: bool = False
+    ) -> None:
+        self.seq = seq
+        self.events = list(events)
+        self.watermark_ms = watermark_ms
+        self.started_ms = started_ms
+        self.deferred = deferred
+        self.freeing: list[tuple[Event, Outcome]] = []
+        self.counted: list[tuple[Event, Outcome]] = []
+        self.handed_over = asyncio.Event()
+        self.before: asyncio.Event | None = None
+
+    async def turn(self) -> None:
+        """Return when the batch before this one was handed over: so events of one key keep their order."""
+        if self.before is not None:
+            await self.before.wait()
+            self.before = None
+
+    def count_all(self) -> None:
+        """Leave the events that are still here to the commit: they were published before."""
+        self.counted.extend([(event, OUTCOME_ACCEPTED) for event in self.events])
+        self.events = []
+
+    def held(self) -> list[Event]:
+        """Every event that this batch has claimed and not yet ended."""
+        return [*self.events, *(event for event, _ in self.freeing), *(event for event, _ in self.counted)]

@@ -1,0 +1,114 @@
+"""The one commit point: batches are committed in order, in groups, and their events are answered.
+
+In: batches of which every event is published or seen free. Out: aggregates and deduplication show them together, by
+one write. Rule of the file: a commit once begun is repeated with the same number and the same values until its
+outcome is known; until then no other begins.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from engine.metrics import Counters
+from engine.pipeline.aggregate import Aggregator
+from engine.pipeline.answers import Answers
+from engine.pipeline.batch import Batch
+from engine.pipeline.owner import Owner
+from engine.pipeline.recent import RecentKeys
+from engine.ports import Clock
+
+
+class Committer:
+    """Commits one owner's batches. Its accumulators start empty, as the owner does.
+
+    A commit takes what is ready: at once where `busy()` says that nothing more is coming, else when `gather_events`
+    have been published since the last one.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        aggregator: Aggregator,
+        answers: Answers,
+        recent: RecentKeys,
+        counters: Counters,
+        clock: Clock,
+        *,
+        claims_last_ms: int,
+        gather_events: int,
+        busy: Callable[[], bool],
+        on_progress: Callable[[], None],
+    ) -> None:
+        self._owner = owner
+        self._aggregator = aggregator
+        self._answers = answers
+        self._recent = recent
+        self._counters = counters
+        self._clock = clock
+        self._claims_last_ms = claims_last_ms
+        self._gather_events = gather_events
+        self._busy = busy
+        self._on_progress = on_progress
+        self._ready: dict[int, Batch] = {}
+        self._added: list[Batch] = []
+        self._committing: list[Batch] = []
+        self.changed = asyncio.Event()
+
+    def ready(self, batch: Batch) -> None:
+        """Take a batch of which every event is published or seen free."""
+        self._ready[batch.seq] = batch
+        self.changed.set()
+
+    def uncommitted(self) -> list[Batch]:
+        """The batches added to the accumulators whose commit is not known."""
+        return self._committing + self._added
+
+    async def run(self) -> None:
+        """Commit for ever. Raises OwnerGone where the store refuses; then nothing of the commit counts."""
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            await self._aggregate_in_order()
+            self._on_progress()
+            if self._added and not (self._waits_for_more() and self._busy()):
+                self._committing, self._added = self._added, []
+                await self._commit(self._committing)
+                self._committing = []
+                self._on_progress()
+                self.changed.set()
+
+    async def _aggregate_in_order(self) -> None:
+        """Add the longest run of ready batches to the accumulators, and let go of their contents."""
+        for seq in sorted(self._owner.batches):
+            batch = self._ready.pop(seq, None)
+            if batch is None:
+                break
+            events = [event for event, _ in batch.counted]
+            missing = self._aggregator.missing(events)
+            if missing:
+                stored = await self._owner.insist(lambda: self._owner.store.own_partials(self._owner.id, missing))
+                self._aggregator.restore(stored, self._owner.committed)
+            self._aggregator.add(events, batch.watermark_ms)
+            self._owner.settled(batch)
+            self._added.append(batch)
+            if not batch.deferred:
+                for event in events:
+                    event.let_go()
+
+    def _waits_for_more(self) -> bool:
+        return sum(len(batch.counted) for batch in self._added) < self._gather_events
+
+    async def _commit(self, batches: Sequence[Batch]) -> None:
+        owner, seq = self._owner, batches[-1].seq
+        partials = self._aggregator.capture(seq)
+        if partials:
+            await owner.insist(lambda: owner.store.write_partials(owner.id, partials))
+        claims_end_ms = self._clock.now_ms() + self._claims_last_ms
+        await owner.commit(seq, max([claims_end_ms, *(partial.expires_ms for partial in partials)]))
+        self._aggregator.committed(seq)
+        self._counters.commits += 1
+        self._counters.batches += len(batches)
+        for batch in batches:
+            self._recent.add([event for event, outcome in batch.counted if outcome.status == "accepted"])
+            for event, outcome in batch.counted:
+                self._answers.end(event, outcome)
+            batch.counted.clear()

@@ -1,0 +1,42 @@
+"""Events that went out while the store was away, and wait to be claimed and counted.
+
+Rule of the file: claim and commit are deferred, not skipped. Every event here is on the egress and was answered.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from engine.event import Event
+
+
+class DeferredQueue:
+    """A bounded queue. What an owner could not claim before it retired comes back to the front."""
+
+    def __init__(self, max_events: int) -> None:
+        self.max_events = max_events
+        self._waiting: deque[tuple[Event, int | None]] = deque()
+
+    def __len__(self) -> int:
+        """Events that wait."""
+        return len(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """How many more events fit."""
+        return max(0, self.max_events - len(self._waiting))
+
+    def add(self, events: Iterable[Event], watermark_ms: int | None) -> None:
+        """Keep events that are out and answered, with the watermark they were judged by."""
+        self._waiting.extend((event, watermark_ms) for event in events)
+
+    def put_back(self, events: Iterable[Event], watermark_ms: int | None) -> None:
+        """Keep events whose owner retired, in front of the others."""
+        self._waiting.extendleft((event, watermark_ms) for event in reversed(list(events)))
+
+    def take(self, max_events: int) -> tuple[list[Event], int | None]:
+        """The oldest events of one watermark, up to `max_events`."""
+        events: list[Event] = []
+        watermark_ms = self._waiting[0][1] if self._waiting else None
+        while self._waiting and len(events) < max_events and self._waiting[0][1] == watermark_ms:
+            events.append(self._waiting.popleft()[0])
+        return events, watermark_ms

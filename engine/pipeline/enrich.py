@@ -1,0 +1,88 @@
+"""Enrichment: context from sources, then the fields derived from it.
+
+In: events with their own members. Out: each has an `enrichment` member with one object per source, `derived`, and
+`status`. Rule of the file: what is at hand costs a dict look-up; only the rest is asked for, a source at a time for
+the whole batch and all sources at once.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from engine.event import Event, JsonObject
+from engine.metrics import Counters
+from engine.pipeline.isolate import isolated
+from engine.ports import ContextSource
+from engine.rules.model import Path, Source
+from engine.rules.plan import Plan
+from engine.rules.values import follow
+
+
+
+class Enricher:
+    """Asks the sources of a plan. It owns none of them."""
+
+    def __init__(self, sources: Mapping[str, ContextSource], counters: Counters) -> None:
+        self._sources = sources
+        self._counters = counters
+
+    async def enrich(self, events: Sequence[Event], plan: Plan) -> None:
+        """Put context and derived fields on the events. A source that fails leaves its stamp, never an error."""
+        contexts: list[JsonObject] = []
+        statuses: list[dict[str, str]] = []
+        for event in events:
+            context: JsonObject = {}
+            status: dict[str, str] = {}
+            event.data["enrichment"] = context
+            contexts.append(context)
+            statuses.append(status)
+        asked = []
+        for source in plan.ruleset.enrichment.sources.values():
+            waiting = self._from_hand(source, events, contexts, statuses)
+            if waiting:
+                asked.append(self._fetch(source, waiting, contexts, statuses))
+        if asked:
+            await asyncio.gather(*asked)
+        for context, status in zip(contexts, statuses, strict=True):
+            context["derived"] = {}
+            context["status"] = status
+        self._counters.events_enriched += sum(1 for status in statuses if status)
+        self._counters.derive_errors += len(isolated(plan.derive, events))
+
+    def _from_hand(
+        self, source: Source, events: Sequence[Event], contexts: list[JsonObject], statuses: list[dict[str, str]]
+    ) -> dict[str, list[int]]:
+        """Fill in what is known; returns the places in the batch that wait for each key that is not."""
+        name = source.name
+        at_hand = self._sources[name].at_hand
+        missing: dict[str, list[int]] = {}
+        single = _single_step(source.lookup)
+        for place, event in enumerate(events):
+            key = event.data.get(single) if single is not None else follow(event.data, source.lookup.steps)
+            if type(key) is not str:
+                if type(key) is not int:
+                    continue
+                key = str(key)
+            found = at_hand.get(key)
+            if found is None:
+                missing.setdefault(key, []).append(place)
+                continue
+            value, status = found
+            if value is not None:
+                contexts[place][name] = value
+            statuses[place][name] = status
+        return missing
+
+    async def _fetch(
+        self, source: Source, waiting: dict[str, list[int]], contexts: list[JsonObject], statuses: list[dict[str, str]]
+    ) -> None:
+        found = await self._sources[source.name].fetch(list(waiting))
+        for key, places in waiting.items():
+            value, status = found[key]
+            for place in places:
+                if value is not None:
+                    contexts[place][source.name] = value
+                statuses[place][source.name] = status
+
+
+def _single_step(path: Path) -> str | None:
+    return path.steps[0] if len(path.steps) == 1 and isinstance(path.steps[0], str) else None

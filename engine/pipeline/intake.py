@@ -1,0 +1,104 @@
+"""The way in: submissions from the inbox become events in order, ready to be claimed.
+
+In: submissions; events that were deferred. Out: arrivals, each of one generation and one input.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from engine.event import REJECTED, Event, Submission
+from engine.metrics import Ledger
+from engine.pipeline.deduplicate import Deduplicator
+from engine.pipeline.deferred import DeferredQueue
+from engine.pipeline.generation import Generation
+from engine.pipeline.inbox import Inbox
+from engine.pipeline.order import Orderer
+from engine.pipeline.owner import StoreHealth
+from engine.ports import Clock
+
+
+class Arrival(NamedTuple):
+    """Events that may go through the stages together; none is a copy of another in flight.
+
+    A deferred arrival is on the egress and answered already: it is only to be claimed and counted.
+    """
+
+    generation: Generation
+    events: list[Event]
+    watermark_ms: int | None
+    deferred: bool = False
+
+
+class Intake:
+    """Takes what waits, up to `max_batch` events at a time; nothing is delayed for a fuller batch."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        orderer: Orderer,
+        deduplicator: Deduplicator,
+        deferred: DeferredQueue,
+        health: StoreHealth,
+        ledger: Ledger,
+        clock: Clock,
+        generation: Generation,
+        max_batch: int,
+    ) -> None:
+        self.generation = generation
+        self.draining = False
+        self.inbox = inbox
+        self.on_idle: Callable[[], None] = lambda: None
+        self.orderer = orderer
+        self.deferred = deferred
+        self._deduplicator = deduplicator
+        self._health = health
+        self._ledger = ledger
+        self._clock = clock
+        self._max_batch = max_batch
+
+    async def next(self) -> Arrival | None:
+        """The next arrival, waiting for one if need be; None once everything is through and nothing more may come."""
+        while True:
+            if len(self.deferred) and not self._health.down:
+                events, watermark_ms = self.deferred.take(self._max_batch)
+                return Arrival(self.generation, events, watermark_ms, deferred=True)
+            arrival = self._arrange(self.inbox.take(self._max_batch))
+            if arrival.events:
+                return arrival
+            if self.draining and not (self.inbox.events or self.orderer.held or len(self.deferred)):
+                return None
+            if not self.inbox.events:
+                self.on_idle()
+                await self._something_to_do()
+
+    def _arrange(self, submissions: list[Submission]) -> Arrival:
+        generation, rules = self.generation, self.generation.plan.ruleset
+        now_ms = self._clock.monotonic_ms()
+        events: list[Event] = []
+        for submission in submissions:
+            decoded = generation.decode(submission)
+            self._ledger.ended[REJECTED] += len(submission.items) - len(decoded)
+            events += decoded
+        watermark_ms = self.orderer.watermark_ms(submissions[0].input) if submissions else None
+        if self.draining and not submissions:
+            events = self.orderer.release(rules.events, rules.routes, None)
+        else:
+            events = self.orderer.arrange(events, rules.events, rules.routes, now_ms)
+        return Arrival(generation, self._deduplicator.join(events, now_ms), watermark_ms)
+
+    async def _something_to_do(self) -> None:
+        """Return when the inbox or the store's health changed, or a held event has waited long enough."""
+        changed = self.inbox.changed
+        due_ms = self.orderer.due_ms()
+        if due_ms is None:
+            await changed.wait()
+        else:
+            waits = [
+                asyncio.ensure_future(changed.wait()),
+                asyncio.ensure_future(self._clock.sleep(max(0, due_ms - self._clock.monotonic_ms()))),
+            ]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        changed.clear()

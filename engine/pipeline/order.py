@@ -1,0 +1,125 @@
+"""Ordering: events of one key go on in the order of their own times.
+
+In: events as they came. Out: those that may go on, earlier ones of a key first. With a wait, an event is held until
+its input has moved on past it, or until it has waited that long; it is claimed only when it leaves. An event that
+comes after a later one of its key has gone on is late: always counted, and flagged, dropped or routed.
+"""
+
+import heapq
+from collections.abc import Sequence
+from itertools import count, pairwise
+from operator import attrgetter
+
+from engine.event import BLOCKED, Event, Outcome
+from engine.metrics import Counters
+from engine.pipeline.answers import Answers
+from engine.rules.model import Events, Route
+
+_LATE = Outcome(BLOCKED, "late", "a later event of the same key has gone on, and the rules drop late events")
+_by_time = attrgetter("time_ms")
+
+
+class Orderer:
+    """Holds events that wait for earlier ones, and knows the last time that went on for each key.
+
+    Times are kept for the last `tracked_keys` to twice as many keys. `watermark_ms` is the highest event time seen.
+    """
+
+    def __init__(self, answers: Answers, counters: Counters, tracked_keys: int) -> None:
+        self._answers = answers
+        self._counters = counters
+        self._tracked_keys = tracked_keys
+        self._newer: dict[str, int] = {}
+        self._older: dict[str, int] = {}
+        self._held: list[tuple[int, int, int, Event]] = []
+        self._arrivals = count()
+        self._watermarks: dict[str, int] = {}
+
+    @property
+    def held(self) -> list[Event]:
+        """The events that wait."""
+        return [entry[3] for entry in self._held]
+
+    def watermark_ms(self, input_name: str) -> int | None:
+        """The highest event time seen on an input, None before its first event."""
+        return self._watermarks.get(input_name)
+
+    def arrange(self, events: Sequence[Event], rules: Events, routes: dict[str, Route], now_ms: int) -> list[Event]:
+        """Take events of one input in; returns those that may go on. `now_ms` is monotonic."""
+        if not events:
+            return self.release(rules, routes, now_ms)
+        name = events[0].submission.input
+        highest_ms = max(event.time_ms for event in events)
+        watermark_ms = max(highest_ms, self._watermarks.get(name, highest_ms))
+        self._watermarks[name] = watermark_ms
+        if not rules.wait_ms and not self._held:
+            return self._send_on(in_time_order(events), rules, routes)
+        for event in events:
+            due_ms = now_ms if event.time_ms + rules.wait_ms <= watermark_ms else now_ms + rules.wait_ms
+            heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
+        return self._send_on(self._pop_due(watermark_ms - rules.wait_ms, now_ms), rules, routes)
+
+    def release(self, rules: Events, routes: dict[str, Route], now_ms: int | None) -> list[Event]:
+        """The held events whose wait is over; None for all of them."""
+        if now_ms is None:
+            due = [entry[3] for entry in sorted(self._held)]
+            self._held.clear()
+        else:
+            due = self._pop_due(None, now_ms)
+        return self._send_on(due, rules, routes)
+
+    def due_ms(self) -> int | None:
+        """When the next held event has waited long enough, by the monotonic clock; None where none is held."""
+        return min((entry[2] for entry in self._held), default=None)
+
+    def _pop_due(self, passed_ms: int | None, now_ms: int) -> list[Event]:
+        """Everything up to the last event that is due: nothing earlier may stay behind it."""
+        last = max((entry for entry in self._held if entry[2] <= now_ms), default=None)
+        due = []
+        while self._held:
+            head = self._held[0]
+            if not (passed_ms is not None and head[0] <= passed_ms) and not (last is not None and head <= last):
+                break
+            due.append(heapq.heappop(self._held)[3])
+        return due
+
+    def _send_on(self, events: Sequence[Event], rules: Events, routes: dict[str, Route]) -> list[Event]:
+        if len(self._newer) >= self._tracked_keys:
+            self._older, self._newer = self._newer, {}
+        newer, older = self._newer, self._older
+        late = None
+        for event in events:
+            key = event.key
+            if key is None:
+                continue
+            last_ms = newer.get(key)
+            if last_ms is None:
+                last_ms = older.get(key)
+            if last_ms is None or last_ms <= event.time_ms:
+                newer[key] = event.time_ms
+            else:
+                event.late = True
+                late = True
+        return self._apply_policy(events, rules, routes) if late else list(events)
+
+    def _apply_policy(self, events: Sequence[Event], rules: Events, routes: dict[str, Route]) -> list[Event]:
+        on_time = []
+        for event in events:
+            if event.late:
+                self._counters.late_events += 1
+                if rules.late.action == "drop":
+                    self._counters.late_dropped += 1
+                    self._answers.end(event, _LATE)
+                    continue
+                if rules.late.route is not None:
+                    event.routes += (rules.late.route,)
+                    event.topic = routes[rules.late.route].topic
+            on_time.append(event)
+        return on_time
+
+
+def in_time_order(events: Sequence[Event]) -> Sequence[Event]:
+    """The events by their own time; those of one time stay as they came."""
+    if all(before.time_ms <= after.time_ms for before, after in pairwise(events)):
+        return events
+    return sorted(events, key=_by_time)

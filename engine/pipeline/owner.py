@@ -1,0 +1,139 @@
+"""One run of this process under one name: its lease, its batch numbers, its requests to the store.
+
+Rule of the file: a request whose outcome is unknown is sent again as it was, until it is answered or the lease is
+gone. Nothing is skipped, shortened or guessed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from engine.errors import OwnerGone, StoreUnavailable
+from engine.metrics import Counters
+from engine.pipeline.batch import Batch
+from engine.ports import Clock, StateStore
+
+T = TypeVar("T")
+
+_FIRST_RETRY_MS = 20
+_LAST_RETRY_MS = 1_000
+_OWNER_OUTLIVES_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """How long an owner may be silent before another takes over, in ms.
+
+    The owner itself gives up `margin_ms` earlier, counted from sending its last successful renewal.
+    """
+
+    lease_ms: int = 15_000
+    renew_ms: int = 5_000
+    margin_ms: int = 2_000
+
+
+class StoreHealth:
+    """Whether the store answers, as the last request to it found."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.on_change: Callable[[], None] = lambda: None
+
+    @property
+    def down(self) -> bool:
+        """True from a request's failure to the next one's success."""
+        return self.reason is not None
+
+    def note(self, reason: str | None) -> None:
+        """Keep what a request found: None is success, anything else says what went wrong."""
+        changed = (reason is None) != (self.reason is None)
+        self.reason = reason
+        if changed:
+            self.on_change()
+
+
+class Owner:
+    """A lease and everything claimed under it. Open it, and see the answer, before the first claim."""
+
+    def __init__(
+        self, name: str, store: StateStore, clock: Clock, health: StoreHealth, counters: Counters, times: LeaseTimes
+    ) -> None:
+        self.id = name
+        self.store = store
+        self.committed = 0
+        self.batches: dict[int, Batch] = {}
+        self._clock = clock
+        self._health = health
+        self._counters = counters
+        self._times = times
+        self._deadline_ms = clock.monotonic_ms() + times.lease_ms - times.margin_ms
+        self._last_seq = 0
+        self._last_handed_over: asyncio.Event | None = None
+        self._expires_ms = 0
+
+    @property
+    def alive(self) -> bool:
+        """False once our own count of the lease has run out: publish and commit nothing more."""
+        return self._clock.monotonic_ms() < self._deadline_ms
+
+    def check_lease(self) -> None:
+        """Raises OwnerGone where our own count of the lease has run out."""
+        if not self.alive:
+            raise OwnerGone(f"owner `{self.id}`: its lease ran out before it published")
+
+    def number(self, make: Callable[[int], Batch]) -> Batch:
+        """The next batch of this owner, in line behind the one before it."""
+        self._last_seq += 1
+        batch = make(self._last_seq)
+        batch.before, self._last_handed_over = self._last_handed_over, batch.handed_over
+        self.batches[batch.seq] = batch
+        return batch
+
+    async def insist(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Send the request until it is answered. Raises OwnerGone when the lease has gone first."""
+        wait_ms = _FIRST_RETRY_MS
+        while True:
+            try:
+                answer = await request()
+            except StoreUnavailable as error:
+                self._health.note(str(error))
+            else:
+                self._health.note(None)
+                return answer
+            if not self.alive:
+                raise OwnerGone(f"owner `{self.id}`: the store did not answer within the lease")
+            await self._clock.sleep(wait_ms)
+            wait_ms = min(wait_ms * 2, _LAST_RETRY_MS)
+
+    async def commit(self, seq: int, expires_ms: int) -> None:
+        """Commit every batch up to `seq` and renew the lease. Raises OwnerGone where the store refuses."""
+        self._expires_ms = max(self._expires_ms, expires_ms + _OWNER_OUTLIVES_MS)
+        lease_ms, expires_ms = self._times.lease_ms, self._expires_ms
+        sent_ms = 0
+
+        async def keep() -> int | None:
+            nonlocal sent_ms
+            sent_ms = self._clock.monotonic_ms()
+            return await self.store.keep(self.id, seq, lease_ms, expires_ms)
+
+        committed = await self.insist(keep)
+        if committed is None:
+            raise OwnerGone(f"owner `{self.id}`: its lease had ended at the store")
+        if committed < self.committed:
+            self._counters.lost_writes += 1
+        self.committed = max(self.committed, committed)
+        self._deadline_ms = max(self._deadline_ms, sent_ms + lease_ms - self._times.margin_ms)
+
+    async def keep_lease(self, before_renewal: Callable[[], Awaitable[None]]) -> None:
+        """Renew the lease for ever. Runs on the loop that runs the batches: a stuck loop must lose it."""
+        while True:
+            await self._clock.sleep(self._times.renew_ms)
+            await before_renewal()
+            await self.commit(self.committed, 0)
+
+    def settled(self, batch: Batch) -> None:
+        """Take a batch out: every event of it has ended."""
+        self.batches.pop(batch.seq, None)
+
+

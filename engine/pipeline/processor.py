@@ -1,0 +1,129 @@
+"""The coordinator: what happens to an event, from the inbox to its answer.
+
+    inbox -> decode -> hold (ordering) -> claim -> enrich -> filter -> publish -> free -> aggregate, commit -> answer
+
+Batches overlap; they are handed to the egress and committed in their order. Every event ends once, with one outcome.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.event import Event, Submission
+from engine.pipeline.batch import Batch
+from engine.pipeline.generation import Generation
+from engine.pipeline.intake import Arrival
+from engine.pipeline.outage import carry_without_store
+from engine.pipeline.owner import LeaseTimes
+from engine.pipeline.poison import set_poison_aside
+from engine.pipeline.filter import apply_filters
+from engine.pipeline.stages import Stages
+from engine.pipeline.succession import Succession
+from engine.pipeline.tenure import Tenure
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How much is done at once. `gather_events`: a commit under load waits for so many events; 0 never waits."""
+
+    max_batches: int = 8
+    gather_events: int = 0
+    lease: LeaseTimes = LeaseTimes()
+    owner_name: Callable[[], str] = lambda: secrets.token_urlsafe(12)
+
+
+class Processor:
+    """Takes submissions in, and sees every event of them to its end."""
+
+    def __init__(self, stages: Stages, options: Options) -> None:
+        self.stages = stages
+        self._changed = asyncio.Event()
+        self._succession = Succession(stages, options, self._changed.set)
+        self._arriving: list[Event] = []
+        stages.health.on_change = self._wake
+        stages.intake.on_idle = self._succession.nothing_more
+
+    def offer(self, submission: Submission) -> bool:
+        """Take a submission; False where there is no room for it, or the engine is stopping: it was not received."""
+        intake = self.stages.intake
+        if intake.draining or (self.stages.health.down and not intake.deferred.room) or not intake.inbox.offer(submission):
+            return False
+        self.stages.answers.ledger.received += len(submission.items)
+        return True
+
+    def drain(self) -> None:
+        """Take nothing more in; `run` returns when all that was taken has ended."""
+        self.stages.intake.draining = True
+        self._wake()
+
+    async def run(self) -> None:
+        """Serve until drained. Cancelled, it retires its owner: what is in flight is told to try again."""
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(self._succession.reign()), tasks.create_task(self._succession.sweep())]
+            while (arrival := await self.stages.intake.next()) is not None:
+                self._arriving = arrival.events
+                await self._start(arrival)
+                self._arriving = []
+            await self._until(lambda: not self._succession.unfinished())
+            for task in background:
+                task.cancel()
+
+    async def _start(self, arrival: Arrival) -> None:
+        """Give the arrival to the owner in office; where the store is away, it goes without."""
+        await self._until(lambda: self._succession.has_room or self.stages.health.down)
+        tenure = self._succession.tenure
+        if tenure is not None and tenure.has_room and not self.stages.health.down:
+            batch = self._batch(tenure, arrival)
+            tenure.start(batch, self._carry(tenure, arrival.generation, batch))
+        elif arrival.deferred:
+            self.stages.deferred.put_back(arrival.events, arrival.watermark_ms)
+        else:
+            await carry_without_store(self.stages, arrival)
+
+    async def _carry(self, tenure: Tenure, generation: Generation, batch: Batch) -> None:
+        """One batch through the stages, under its owner's lease."""
+        stages, owner, plan = self.stages, tenure.owner, generation.plan
+        held_elsewhere = await stages.deduplicator.claim(owner, batch)
+        if batch.deferred:
+            stages.deferred.add(held_elsewhere, batch.watermark_ms)
+            batch.count_all()
+        else:
+            set_poison_aside(batch)
+            await generation.enricher.enrich(batch.events, plan)
+            await batch.turn()
+            apply_filters(plan, batch, generation.counts)
+            owner.check_lease()
+            delivery = stages.publisher.hand_over(batch, plan.id)
+            batch.handed_over.set()
+            await stages.publisher.delivered(batch, delivery, plan.id)
+            await stages.deduplicator.free(owner, batch, mark_blocked=plan.counts_blocked)
+        tenure.done(batch)
+
+    def _batch(self, tenure: Tenure, arrival: Arrival) -> Batch:
+        now_ms = self.stages.clock.monotonic_ms()
+        return tenure.owner.number(
+            lambda seq: Batch(seq, arrival.events, arrival.watermark_ms, now_ms, deferred=arrival.deferred)
+        )
+
+    def in_flight(self) -> int:
+        """Events received that have not ended, counted where they are: the other side of the ledger."""
+        intake = self.stages.intake
+        held = [*self._arriving, *intake.orderer.held, *self._succession.held()]
+        waiting = {id(event): event for event in (*held, *self.stages.answers.in_flight.values())}
+        return intake.inbox.events + sum(
+            (event.outcome is None) + len(event.joined or ()) for event in waiting.values()
+        )
+
+    def aggregated_events(self) -> dict[str, int]:
+        """How many events each aggregation has counted in this process."""
+        return self._succession.aggregated_events()
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self.stages.intake.inbox.changed.set()

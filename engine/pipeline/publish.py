@@ -1,0 +1,138 @@
+"""Publishing: events become records, and records go to the egress.
+
+In: the events of a batch that filters let through. Out: each is on the egress and counted, or refused for good and
+kept as a dead letter. Rule of the file: an event is encoded once, as the rules left it.
+"""
+
+from collections.abc import Awaitable, Sequence
+
+import orjson
+
+from engine.event import REJECTED, DeadLetter, Event, JsonObject, Outcome, Record, Refusal
+from engine.metrics import Counters
+from engine.pipeline.batch import Batch
+from engine.pipeline.isolate import isolated
+from engine.ports import Clock, DeadLetters, Egress
+from engine.rules.times import format_time
+
+_DEGRADED = ("deduplication",)
+
+
+class Publisher:
+    """Hands the records of batches over, in order, and waits until they are delivered."""
+
+    def __init__(
+        self, egress: Egress, dead_letters: DeadLetters, clock: Clock, counters: Counters, topic: str
+    ) -> None:
+        self._egress = egress
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._counters = counters
+        self._topic = topic
+
+    def hand_over(self, batch: Batch, ruleset: str, *, degraded: bool = False) -> Awaitable[list[Refusal]]:
+        """Encode the batch's events and hand their records to the egress before this call returns."""
+        failed = isolated(lambda events: self._stamp(events, ruleset, degraded=degraded), batch.events)
+        if failed:
+            self._counters.encode_errors += len(failed)
+            self._set_aside(batch, {id(event): (event, "unencodable", why) for event, why in failed})
+        records = self._records(batch.events)
+        self._counters.published_records += len(records)
+        return self._egress.send(records)
+
+    async def delivered(self, batch: Batch, delivery: Awaitable[list[Refusal]], ruleset: str) -> None:
+        """Wait for the records; afterwards `batch.counted` holds what is out, and the rest is a dead letter.
+
+        Raises EgressUnavailable where nothing can be known of the records.
+        """
+        refusals = await delivery
+        if refusals:
+            self._refuse(batch, refusals)
+        if any(outcome.status == REJECTED for _, outcome in batch.freeing) or refusals:
+            await self._bury(batch, refusals, ruleset)
+        batch.count_all()
+
+    async def bury(self, event: Event, code: str, reason: str, stage: str, ruleset: str) -> None:
+        """Keep one event as a dead letter."""
+        await self._dead_letters.put([self._letter(event, code, reason, stage, ruleset)])
+        self._counters.dead_letters += 1
+
+    def _stamp(self, events: Sequence[Event], ruleset: str, *, degraded: bool) -> None:
+        stage_notes = _DEGRADED if degraded else ()
+        dumps = orjson.dumps
+        received_ms, received_at = -1, ""
+        for event in events:
+            submission = event.submission
+            if submission.received_ms != received_ms:
+                received_ms = submission.received_ms
+                received_at = format_time(received_ms)
+            processing: JsonObject = {
+                "id": submission.ids[event.index],
+                "ruleset": ruleset,
+                "marks": event.marks,
+                "routes": event.routes,
+                "late": event.late,
+                "degraded": stage_notes,
+                "received_at": received_at,
+            }
+            if event.takeovers:
+                processing["takeover"] = True
+            event.data["processing"] = processing
+            event.encoded = dumps(event.data)
+
+    def _records(self, events: Sequence[Event]) -> list[Record]:
+        topic = self._topic
+        by_route = self._counters.published_by_route
+        records = []
+        for event in events:
+            records.append(Record(event.topic or topic, event.key, event.encoded, event))
+            if event.routes:
+                for name in event.routes:
+                    by_route[name] = by_route.get(name, 0) + 1
+                records.extend([Record(copy, event.key, event.encoded, event) for copy in event.copies])
+        return records
+
+    def _set_aside(self, batch: Batch, failed: dict[int, tuple[Event, str, str]]) -> None:
+        for event, code, why in failed.values():
+            batch.freeing.append((event, Outcome(REJECTED, code, why)))
+        batch.events = [event for event in batch.events if id(event) not in failed]
+
+    def _refuse(self, batch: Batch, refusals: Sequence[Refusal]) -> None:
+        """An event is published when one of its records is."""
+        self._counters.refused_records += len(refusals)
+        refused: dict[int, int] = {}
+        for refusal in refusals:
+            if refusal.record.event is not None:
+                refused[id(refusal.record.event)] = refused.get(id(refusal.record.event), 0) + 1
+        reasons = {id(refusal.record.event): refusal.reason for refusal in refusals}
+        lost = [event for event in batch.events if refused.get(id(event), 0) > len(event.copies)]
+        self._set_aside(batch, {id(event): (event, "refused", reasons[id(event)]) for event in lost})
+
+    async def _bury(self, batch: Batch, refusals: Sequence[Refusal], ruleset: str) -> None:
+        whole = [
+            self._letter(event, outcome.code, outcome.message, "publish", ruleset)
+            for event, outcome in batch.freeing
+            if outcome.status == REJECTED
+        ]
+        lost = {id(event) for event, outcome in batch.freeing if outcome.status == REJECTED}
+        parts = [
+            self._letter(r.record.event, "refused", f"topic `{r.record.topic}`: {r.reason}", "publish", ruleset)
+            for r in refusals
+            if r.record.event is not None and id(r.record.event) not in lost
+        ]
+        await self._dead_letters.put(whole + parts)
+        self._counters.dead_letters += len(whole) + len(parts)
+
+    def _letter(self, event: Event, code: str, reason: str, stage: str, ruleset: str) -> DeadLetter:
+        identity = event.submission.ids[event.index]
+        return DeadLetter(original_bytes(event), reason, code, stage, ruleset, identity, self._clock.now_ms())
+
+
+def original_bytes(event: Event) -> bytes:
+    """The event as it came in: its own bytes, or where it was part of a larger body, what it said."""
+    if event.raw is not None:
+        return event.raw
+    own = {name: value for name, value in event.data.items() if name not in ("enrichment", "processing")}
+    return orjson.dumps(own)
+
+

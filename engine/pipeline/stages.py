@@ -1,0 +1,33 @@
+"""The parts that outlive an owner, as the processor uses them. `app.py` puts them together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.metrics import Counters
+from engine.pipeline.aggregate import Aggregator
+from engine.pipeline.answers import Answers
+from engine.pipeline.deduplicate import Deduplicator
+from engine.pipeline.deferred import DeferredQueue
+from engine.pipeline.intake import Intake
+from engine.pipeline.owner import StoreHealth
+from engine.pipeline.publish import Publisher
+from engine.pipeline.recent import RecentKeys
+from engine.ports import Clock, Egress, StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """One of each, shared by all batches. `aggregator` makes an owner's empty accumulators."""
+
+    intake: Intake
+    deduplicator: Deduplicator
+    publisher: Publisher
+    answers: Answers
+    recent: RecentKeys
+    deferred: DeferredQueue
+    aggregator: Callable[[], Aggregator]
+    store: StateStore
+    egress: Egress
+    clock: Clock
+    health: StoreHealth
+    counters: Counters

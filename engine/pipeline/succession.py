@@ -1,0 +1,125 @@
+"""One owner after another, for as long as the process serves."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from engine.errors import StoreUnavailable
+from engine.event import Event
+from engine.pipeline.aggregate import Aggregator
+from engine.pipeline.batch import Batch
+from engine.pipeline.commit import Committer
+from engine.pipeline.owner import LeaseTimes, Owner
+from engine.pipeline.stages import Stages
+from engine.pipeline.tenure import Tenure
+
+_SWEEP_EVERY_MS = 10_000
+_SWEEP_ROWS = 2_000
+_REOPEN_MS = 200
+
+
+class TenureOptions(Protocol):
+    """What an owner has to know of how much is done at once."""
+
+    @property
+    def max_batches(self) -> int:
+        """Batches on their way at once."""
+
+    @property
+    def gather_events(self) -> int:
+        """Events that a commit under load waits for."""
+
+    @property
+    def lease(self) -> LeaseTimes:
+        """The lease's times."""
+
+    @property
+    def owner_name(self) -> Callable[[], str]:
+        """Makes a name that was never used."""
+
+
+class Succession:
+    """Opens owners and puts them to work. `on_change` is called whenever something that was waited for may be so."""
+
+    def __init__(self, stages: Stages, options: TenureOptions, on_change: Callable[[], None]) -> None:
+        self.tenure: Tenure | None = None
+        self._stages = stages
+        self._options = options
+        self._on_change = on_change
+        self._aggregator: Aggregator | None = None
+        self._aggregated: dict[str, int] = {}
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a batch may start now."""
+        return self.tenure is not None and self.tenure.has_room
+
+    def unfinished(self) -> list[Batch]:
+        """The batches of the owner in office that hold events not yet ended."""
+        return [] if self.tenure is None else self.tenure.unfinished()
+
+    def held(self) -> list[Event]:
+        """The events of those batches."""
+        return [event for batch in self.unfinished() for event in batch.held()]
+
+    def aggregated_events(self) -> dict[str, int]:
+        """How many events each aggregation has counted, over all owners of this process."""
+        totals = dict(self._aggregated)
+        if self._aggregator is not None:
+            for live in self._aggregator.live:
+                totals[live.plan.rule.id] = totals.get(live.plan.rule.id, 0) + live.events
+        return totals
+
+    def nothing_more(self) -> None:
+        """The inbox is empty: a commit need not wait for more."""
+        if self.tenure is not None:
+            self.tenure.committer.changed.set()
+
+    async def reign(self) -> None:
+        """Have one owner in office at a time, for ever."""
+        while True:
+            owner = await self._open()
+            self._aggregated = self.aggregated_events()
+            self._aggregator = self._stages.aggregator()
+            self.tenure = Tenure(owner, self._committer(owner, self._aggregator), self._stages, self._options.max_batches, self._on_change)
+            await self.tenure.serve()
+
+    async def sweep(self) -> None:
+        """Remove what has expired from the store, in small bites, for ever."""
+        while True:
+            await self._stages.clock.sleep(_SWEEP_EVERY_MS)
+            try:
+                while await self._stages.store.sweep(_SWEEP_ROWS) >= _SWEEP_ROWS:
+                    pass
+            except StoreUnavailable as error:
+                self._stages.health.note(str(error))
+
+    async def _open(self) -> Owner:
+        stages, options = self._stages, self._options
+        while True:
+            name = options.owner_name()
+            owner = Owner(name, stages.store, stages.clock, stages.health, stages.counters, options.lease)
+            try:
+                opened = await stages.store.open(name, options.lease.lease_ms)
+            except StoreUnavailable as error:
+                stages.health.note(str(error))
+                await stages.clock.sleep(_REOPEN_MS)
+            else:
+                stages.health.note(None)
+                if opened:
+                    return owner
+
+    def _committer(self, owner: Owner, aggregator: Aggregator) -> Committer:
+        stages = self._stages
+        types = stages.intake.generation.plan.ruleset.deduplication.values()
+        return Committer(
+            owner,
+            aggregator,
+            stages.answers,
+            stages.recent,
+            stages.counters,
+            stages.clock,
+            claims_last_ms=max((rule.ttl_ms for rule in types), default=0),
+            gather_events=self._options.gather_events,
+            busy=lambda: bool(stages.intake.inbox.events or owner.batches),
+            on_progress=self._on_change,
+        )

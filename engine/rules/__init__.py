@@ -1,0 +1,1 @@
+"""From a line of YAML to a plan: load, parse, check, compile."""

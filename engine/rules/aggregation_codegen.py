@@ -1,0 +1,208 @@
+"""Aggregations as generated code: one function over a batch that grows all of a plan's accumulators.
+
+In: the aggregations of a ruleset. Out: functions over events and live accumulators. What the functions need of an
+accumulator (`Live`) stands here as a protocol. Rule of the file: no method call per event where the group is known.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from engine.event import Event
+from engine.rules.aggregation_plan import BOOKKEEPING, TOUCHED, AggregationPlan, GroupList, plan_aggregation
+from engine.rules.conditions import ConditionWriter
+from engine.rules.emitter import Emitter
+from engine.rules.fields import Fields
+from engine.rules.keys import key_part
+from engine.rules.measures import Custom
+from engine.rules.model import Measure, Path, Ruleset
+
+
+class Live(Protocol):
+    """The accumulators of one aggregation that are in memory."""
+
+    panes: dict[int, dict[object, GroupList]]
+    touched: list[GroupList]
+    capture_number: int
+    events: int
+    late: int
+    unkeyed: int
+    overflow: int
+    errors: int
+
+    def new_group(self, start_ms: int, key: object) -> GroupList | None:
+        """A fresh group, in its pane; None where the aggregation takes no more keys."""
+
+    def note_missing(self, start_ms: int, key: object) -> None:
+        """The group is not in memory; it may be in the store."""
+
+
+Add = Callable[[Sequence[Event], Sequence[Live], int | None], None]
+LateRoutes = Callable[[Sequence[Event], int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationCode:
+    """A plan's aggregations. `look` notes the groups that `add` would touch and that are not in memory.
+
+    `late_routes` sends events whose window has closed to the route their aggregation names, by the same watermark;
+    None where no aggregation names one. `counts_blocked`: some aggregation counts events that filters block.
+    """
+
+    plans: tuple[AggregationPlan, ...]
+    add: Add
+    look: Add
+    late_routes: LateRoutes | None
+    counts_blocked: bool
+
+
+def compile_aggregations(ruleset: Ruleset) -> AggregationCode:
+    """Generate the functions for a ruleset's aggregations."""
+    plans = tuple(plan_aggregation(rule, ruleset) for rule in ruleset.aggregations.values())
+    with_route = [plan for plan in plans if plan.rule.late_route is not None]
+    return AggregationCode(
+        plans,
+        cast("Add", _Writer(ruleset, plans, "aggregations").batch(look=False)),
+        cast("Add", _Writer(ruleset, plans, "look for groups").batch(look=True)),
+        cast("LateRoutes", _Writer(ruleset, with_route, "late routes").routes()) if with_route else None,
+        any(plan.rule.blocked == "include" for plan in plans),
+    )
+
+
+class _Writer:
+    def __init__(self, ruleset: Ruleset, plans: Sequence[AggregationPlan], name: str) -> None:
+        self._emitter = Emitter(name)
+        self._ruleset = ruleset
+        self._plans = plans
+        self._fields = Fields(self._emitter, ruleset.enrichment.sources)
+        self._conditions = ConditionWriter(self._emitter, self._fields, ruleset)
+
+    def batch(self, *, look: bool) -> Callable[..., object]:
+        """The function `(events, live, watermark_ms)` that adds, or only looks."""
+        emitter = self._emitter
+        for index in range(len(self._plans)):
+            emitter.line(f"live_{index} = live[{index}]")
+            emitter.line(f"panes_{index} = live_{index}.panes")
+            emitter.line(f"touched_{index} = live_{index}.touched")
+            emitter.line(f"number_{index} = live_{index}.capture_number")
+            emitter.line(f"events_{index} = 0")
+        if self._plans:
+            with self._each_event():
+                for index, plan in enumerate(self._plans):
+                    with emitter.block("try:"), emitter.block(f"if {self._takes(plan)}:"):
+                        self._group(index, plan, look=look)
+                    with emitter.block("except Exception:"):
+                        emitter.line(f"live_{index}.errors += {0 if look else 1}")
+            for index in range(len(self._plans)):
+                emitter.line(f"live_{index}.events += events_{index}")
+        return emitter.function("events", "live", "watermark_ms")
+
+    def routes(self) -> Callable[..., object]:
+        """The function `(events, watermark_ms)` that routes events whose window has closed."""
+        emitter = self._emitter
+        with emitter.block("if watermark_ms is None:"):
+            emitter.line("return")
+        with self._each_event():
+            for plan in self._plans:
+                route = self._ruleset.routes[str(plan.rule.late_route)]
+                with emitter.block(f"if ({self._takes(plan)}) and {_closed(plan)}:"):
+                    emitter.line(f"key = {self._key([path for _, path in plan.rule.key])}")
+                    name = emitter.bind(route.name, "route")
+                    with emitter.block(f"if key is not None and {name} not in event.routes:"):
+                        emitter.line(f"event.routes += ({name},)")
+                        emitter.line(f"event.copies += ({emitter.bind(route.topic, 'topic')},)")
+        return emitter.function("events", "watermark_ms")
+
+    @contextmanager
+    def _each_event(self) -> Iterator[None]:
+        with self._emitter.block("for event in events:"):
+            self._emitter.line("data = event.data")
+            self._emitter.line("time_ms = event.time_ms")
+            self._fields.emit_reads()
+            yield
+
+    def _takes(self, plan: AggregationPlan) -> str:
+        tests = [] if plan.rule.blocked == "include" else ["event.blocked is None"]
+        if plan.rule.when is not None:
+            tests.append(f"({self._conditions.true(plan.rule.when)})")
+        return " and ".join(tests) or "True"
+
+    def _group(self, index: int, plan: AggregationPlan, *, look: bool) -> None:
+        emitter, rule = self._emitter, plan.rule
+        emitter.line(f"key = {self._key([path for _, path in rule.key])}")
+        with emitter.block("if key is None:"):
+            emitter.line(f"live_{index}.unkeyed += {0 if look else 1}")
+        skip = "" if rule.late_route is None else f"not {self._late(plan)}"
+        with emitter.block(f"elif {skip}:" if skip else "else:"):
+            emitter.line(f"start_ms = time_ms - time_ms % {rule.every_ms}")
+            emitter.line(f"pane = panes_{index}.get(start_ms)")
+            emitter.line("g = pane.get(key) if pane is not None else None")
+            if look:
+                with emitter.block("if g is None:"):
+                    emitter.line(f"live_{index}.note_missing(start_ms, key)")
+                return
+            if not skip:
+                with emitter.block(f"if {self._late(plan)}:"):
+                    emitter.line(f"live_{index}.late += 1")
+            self._touch(index, plan)
+        if skip and not look:
+            with emitter.block("else:"):
+                emitter.line(f"live_{index}.late += 1")
+
+    def _touch(self, index: int, plan: AggregationPlan) -> None:
+        emitter = self._emitter
+        with emitter.block("if g is None:"):
+            emitter.line(f"g = live_{index}.new_group(start_ms, key)")
+        with emitter.block("if g is None:"):
+            emitter.line(f"live_{index}.overflow += 1")
+        with emitter.block("else:"):
+            own = [measure for measure in plan.rule.measures if measure.name in plan.slots_of]
+            for measure in own:  # a plug-in may raise: then nothing of the event is counted here
+                if isinstance(plan.slots_of[measure.name][0], Custom):
+                    self._measure(plan, measure)
+            with emitter.block(f"if g[{TOUCHED}] != number_{index}:"):
+                emitter.line(f"g[{TOUCHED}] = number_{index}")
+                emitter.line(f"touched_{index}.append(g)")
+            emitter.line(f"events_{index} += 1")
+            for measure in own:
+                if not isinstance(plan.slots_of[measure.name][0], Custom):
+                    self._measure(plan, measure)
+
+    def _measure(self, plan: AggregationPlan, measure: Measure) -> None:
+        kind, at = plan.slots_of[measure.name]
+        value = "None" if measure.field is None else self._fields.local(measure.field)
+        lines = kind.update(self._emitter.bind, value, BOOKKEEPING + at)
+        if measure.condition is None:
+            self._lines(lines)
+        else:
+            with self._emitter.block(f"if {self._conditions.true(measure.condition)}:"):
+                self._lines(lines)
+
+    def _lines(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self._emitter.line(line)
+
+    def _late(self, plan: AggregationPlan) -> str:
+        return f"(watermark_ms is not None and {_closed(plan)})"
+
+    def _key(self, parts: Sequence[Path]) -> str:
+        """The key inside: text for one part, a tuple for several; None where a part is missing."""
+        to_text = self._emitter.bind(key_part, "key_part")
+        texts = []
+        for path in parts:
+            value = self._fields.local(path)
+            texts.append(f"({value} if type({value}) is str else {to_text}({value}))")
+        if len(texts) <= 1:
+            return texts[0] if texts else "''"
+        names = [self._emitter.local("part") for _ in texts]
+        for name, text in zip(names, texts, strict=True):
+            self._emitter.line(f"{name} = {text}")
+        missing = " or ".join(f"{name} is None" for name in names)
+        return f"None if {missing} else ({', '.join(names)})"
+
+
+def _closed(plan: AggregationPlan) -> str:
+    """Whether the last window that holds the event's pane has closed."""
+    rule = plan.rule
+    return f"time_ms - time_ms % {rule.every_ms} + {rule.size_ms + rule.allow_late_ms} <= watermark_ms"

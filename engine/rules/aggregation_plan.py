@@ -1,0 +1,172 @@
+"""What an aggregation became: the layout of its groups, their bytes, and how they are read.
+
+A group is a flat list: the bookkeeping slots named here, then each measure's slots.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from engine.ports import StoredPartial
+from engine.rules.measures import MeasureKind, Slots, combine, measure_kind, merged
+from engine.rules.model import Aggregation, Condition, Ruleset
+from engine.rules.normalise import normalise
+from engine.rules.windows import panes_of, window_starts
+
+GroupList = list[Any]
+TOUCHED: Final = 0
+"""The number of the capture that the group was last touched for."""
+PREV_SEQ: Final = 1
+PREV: Final = 2
+"""The bytes that were last committed, and at which seq."""
+PLACE: Final = 3
+"""The group's name, a `Group`."""
+BOOKKEEPING: Final = 4
+
+
+class WindowValues(NamedTuple):
+    """One window of one key as it is shown; `values` has the measures in the order written."""
+
+    start_ms: int
+    end_ms: int
+    values: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationPlan:
+    """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does."""
+
+    rule: Aggregation
+    state_id: str
+    kinds: tuple[MeasureKind, ...]
+    slots_of: Mapping[str, tuple[MeasureKind, int]]
+    initial: Callable[[], Slots]
+    encode: Callable[[GroupList], bytes]
+
+    def decode(self, value: bytes) -> Slots:
+        """The measures' slots that `encode` wrote; empty bytes are an empty accumulator."""
+        if not value:
+            return self.initial()
+        values = _loads(value)
+        slots: Slots = []
+        at = 0
+        for kind in self.kinds:
+            slots += kind.decode(values[at : at + kind.width])
+            at += kind.width
+        return slots
+
+    def values(self, slots: Slots) -> dict[str, object]:
+        """Every measure's figure, in the order written."""
+        figures: dict[str, object] = {}
+        for measure in self.rule.measures:
+            if measure.name in self.slots_of:
+                kind, at = self.slots_of[measure.name]
+                figures[measure.name] = kind.result(slots[at : at + kind.width])
+            else:
+                figures[measure.name] = None
+        for measure in self.rule.measures:
+            if measure.of is not None:
+                figures[measure.name] = combine(measure.kind, *(figures[name] for name in measure.of))
+        return figures
+
+
+def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
+    """Lay out the groups of an aggregation of this ruleset."""
+    slots_of: dict[str, tuple[MeasureKind, int]] = {}
+    at = 0
+    for measure in rule.measures:
+        kind = measure_kind(measure)
+        if kind is not None:
+            slots_of[measure.name] = (kind, at)
+            at += kind.width
+    kinds = tuple(kind for kind, _ in slots_of.values())
+    return AggregationPlan(rule, f"{rule.id}@{fingerprint(rule, ruleset)}", kinds, slots_of, _initial(kinds), _encoder(kinds))
+
+
+def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:
+    """Eight hex digits of everything that shapes the state of an aggregation: what its conditions name as well."""
+
+    def resolved(condition: Condition | None) -> object:
+        return None if condition is None else normalise(condition, ruleset)
+
+    measures = tuple((replace(measure, condition=None), resolved(measure.condition)) for measure in rule.measures)
+    shape = (resolved(rule.when), rule.blocked, rule.key, rule.every_ms, rule.size_ms, measures)
+    return sha256(repr(_without_places(shape)).encode()).hexdigest()[:8]
+
+
+def read_values(
+    plan: AggregationPlan, stored: Sequence[StoredPartial], committed: Mapping[str, int]
+) -> list[WindowValues]:
+    """The windows that these partials of one key make up, by start: merged over owners, and over panes."""
+    panes: dict[int, Slots] = {}
+    for partial in stored:
+        value = partial.now if committed.get(partial.owner, 0) >= partial.seq else partial.prev
+        if value:
+            start_ms, slots = partial.group.start_ms, plan.decode(value)
+            panes[start_ms] = merged(plan.kinds, panes[start_ms], slots) if start_ms in panes else slots
+    size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
+    if size_ms == every_ms:
+        return [WindowValues(start, start + size_ms, plan.values(panes[start])) for start in sorted(panes)]
+    encoded = {start: _dumps(_flat(plan.kinds, slots)) for start, slots in panes.items()}
+    windows = []
+    for start in window_starts(panes, size_ms, every_ms):
+        total = plan.initial()
+        for pane in panes_of(start, size_ms, every_ms):
+            if pane in encoded:
+                total = merged(plan.kinds, total, plan.decode(encoded[pane]))
+        windows.append(WindowValues(start, start + size_ms, plan.values(total)))
+    return windows
+
+
+def _initial(kinds: Sequence[MeasureKind]) -> Callable[[], Slots]:
+    if all(kind.plain for kind in kinds):
+        return [slot for kind in kinds for slot in kind.initial()].copy
+    return lambda: [slot for kind in kinds for slot in kind.initial()]
+
+
+def _encoder(kinds: Sequence[MeasureKind]) -> Callable[[GroupList], bytes]:
+    if all(kind.plain for kind in kinds):
+        return lambda group: _dumps(group[BOOKKEEPING:])
+    return lambda group: _dumps(_flat(kinds, group[BOOKKEEPING:]))
+
+
+def _flat(kinds: Sequence[MeasureKind], slots: Slots) -> Slots:
+    values: Slots = []
+    at = 0
+    for kind in kinds:
+        values += kind.encode(slots[at : at + kind.width])
+        at += kind.width
+    return values
+
+
+def _dumps(values: Slots) -> bytes:
+    try:
+        return orjson.dumps(values)
+    except orjson.JSONEncodeError:
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _loads(value: bytes) -> Slots:
+    """orjson would read an integer beyond 64 bits as a float; sums may grow that far."""
+    values: Slots = json.loads(value) if _has_long_number(value) else orjson.loads(value)
+    return values
+
+
+def _has_long_number(value: bytes) -> bool:
+    return b"0" * 19 in value.translate(_DIGITS)
+
+
+def _without_places(value: object) -> object:
+    """The value without spans and descriptions, so that moving a rule within its file keeps its state."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {
+            name: _without_places(getattr(value, name)) for name in value.__dataclass_fields__ if name != "span"
+        } | {"": type(value).__name__}
+    return tuple(_without_places(item) for item in value) if isinstance(value, tuple) else value
+
+
+_DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))

@@ -1,0 +1,251 @@
+"""Fields against what is known of events: does the field exist, can it hold such a value, has its type such an operator.
+
+In: a ruleset. Out: findings. Rule of the file: an error is only reported where no event can make it right; a field that merely looks misspelt
+is a warning.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.rules.diagnostics import Findings, closest, did_you_mean, shown
+from engine.rules.event_fields import EventFields, Fact, Root, element_root, follow, type_words
+from engine.rules.model import (
+    All,
+    AnyOf,
+    Condition,
+    FieldRef,
+    Not,
+    Path,
+    Ruleset,
+    Scalar,
+    Test,
+    Use,
+)
+from engine.rules.parse_operands import AGES, FLAGS, ORDER, TEXT, TEXT_LISTS
+from engine.rules.times import parse_time
+from engine.rules.uses import conditions_of, derived_paths, leaves, transforms_of
+
+_SCALARS: Final = frozenset(("string", "number", "boolean"))
+_TYPE_OF: Final = {str: "string", bool: "boolean", int: "number", float: "number"}
+_FITTING: Final = {
+    **dict.fromkeys(("eq", "ne", "in", "not_in"), _SCALARS),
+    **dict.fromkeys((*ORDER, "between"), frozenset(("number", "string"))),
+    **dict.fromkeys((*TEXT, *TEXT_LISTS, "matches", "matches_any", "in_cidr"), frozenset(("string",))),
+    **dict.fromkeys(("has", "has_any", "has_all", "size", "some", "every"), frozenset(("array",))),
+    **dict.fromkeys(AGES, frozenset(("string", "number"))),
+}
+_NUMBER_MEASURES: Final = frozenset(("sum", "avg", "min", "max", "quantile"))
+
+
+def check_fields(ruleset: Ruleset, findings: Findings) -> None:
+    """Check every field that the ruleset reads."""
+    fields = EventFields(ruleset)
+    for owner in conditions_of(ruleset):
+        if owner.rule_id not in _element_only(ruleset):
+            with findings.about(owner.rule_id):
+                _Walk(ruleset, fields, findings).condition(owner.condition, None, None)
+    for rule_id, path, numeric in _other_paths(ruleset):
+        with findings.about(rule_id):
+            facts = check_path(path, fields.facts(path, _only_type(rule_id, ruleset)), fields.known_names(), findings)
+            if numeric:
+                _check_numeric(path, facts, findings)
+
+
+def _element_only(ruleset: Ruleset) -> frozenset[str]:
+    """Named conditions that are only used inside elements: their paths start there, not at the event."""
+    inside: set[str] = set()
+    outside: set[str] = set()
+    for owner in conditions_of(ruleset):
+        for leaf in leaves(owner.condition):
+            if isinstance(leaf.item, Use):
+                (inside if leaf.in_element else outside).add(f"conditions.{leaf.item.name}")
+    return frozenset(inside - outside)
+
+
+def _only_type(rule_id: str, ruleset: Ruleset) -> frozenset[str] | None:
+    section, _, name = rule_id.partition(".")
+    return frozenset((name,)) if section == "deduplication" and name in ruleset.events.types else None
+
+
+def _other_paths(ruleset: Ruleset) -> Iterator[tuple[str, Path, bool]]:
+    """Fields that are read outside of conditions: the rule, the path, whether only a number is of use."""
+    events = ruleset.events
+    yield from (("events", path, False) for path in (events.type, events.time, events.key) if path)
+    for rule in ruleset.deduplication.values():
+        yield from ((f"deduplication.{rule.event_type}", path, False) for path in rule.key)
+    for source in ruleset.enrichment.sources.values():
+        yield f"enrichment.sources.{source.name}", source.lookup, False
+    for derived in ruleset.enrichment.derived.values():
+        numeric = derived.kind in {"bucket", "difference", "ratio"}
+        yield from ((f"enrichment.derived.{derived.name}", path, numeric) for path in derived_paths(derived))
+    for aggregation in ruleset.aggregations.values():
+        rule_id = f"aggregations.{aggregation.id}"
+        yield from ((rule_id, path, False) for _, path in aggregation.key)
+        yield from ((rule_id, m.field, m.kind in _NUMBER_MEASURES) for m in aggregation.measures if m.field)
+    for rule_id, transform in transforms_of(ruleset):
+        yield from ((rule_id, value.path, False) for _, value in transform.set if isinstance(value, FieldRef))
+
+
+def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings: Findings) -> list[Fact]:
+    """Report a field that never occurs, or looks misspelt. Returns the facts that describe it, or none where some do not."""
+    if facts and all(fact.status == "impossible" for fact in facts):
+        fact = next((fact for fact in facts if fact.names), facts[0])
+        help = _path_help(path, fact.names or (() if len(path.steps) > 1 else tuple(known))) or fact.reason
+        findings.add("E302", f"unknown field `{path.text}`", path.span, help=help)
+        return []
+    if facts and all(fact.status in {"undeclared", "impossible"} for fact in facts):
+        names = [name for fact in facts for name in fact.names] + ([] if len(path.steps) > 1 else list(known))
+        near = _misspelt(path, names)
+        if near:
+            findings.add("W606", f"no schema declares `{path.text}`", path.span, help=f"did you mean `{near}`?")
+    described = [fact for fact in facts if fact.status == "declared"]
+    return described if all(fact.status in {"declared", "impossible"} for fact in facts) else []
+
+
+def _path_help(path: Path, names: Sequence[str]) -> str:
+    near = _misspelt(path, names)
+    return f"did you mean `{near}`?" if near else did_you_mean(str(path.steps[-1]), names)
+
+
+def _misspelt(path: Path, names: Sequence[str]) -> str:
+    """The path with the name nearest to its unknown one, or empty."""
+    for at, step in enumerate(path.steps):
+        near = closest(step, names) if isinstance(step, str) and step not in names else None
+        if near is not None:
+            parts = [*path.steps[:at], near, *path.steps[at + 1 :]]
+            text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+            return f"$.{text}" if path.own else text
+    return ""
+
+
+def _check_numeric(path: Path, facts: Sequence[Fact], findings: Findings) -> None:
+    types = _types(facts)
+    if types is not None and "number" not in types:
+        findings.add("E403", f"`{path.text}` is {type_words(types)}, a number is needed here", path.span)
+
+
+def _types(facts: Sequence[Fact]) -> frozenset[str] | None:
+    """All types that the field can have besides null; None where that is not known."""
+    known = [fact.types for fact in facts if fact.types is not None]
+    return frozenset().union(*known) - {"null"} if facts and len(known) == len(facts) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Goes through one condition, knowing which event types can get where."""
+
+    ruleset: Ruleset
+    fields: EventFields
+    findings: Findings
+
+    def condition(self, condition: Condition, types: frozenset[str] | None, element: "tuple[Root | None, ...] | None") -> None:
+        """Check a condition for events of these types, or inside an element of an array."""
+        match condition:
+            case All(items):
+                narrowed = types if element is not None else narrow(items, types, self.ruleset)
+                for item in items:
+                    self.condition(item, narrowed, element)
+            case AnyOf(items):
+                for item in items:
+                    self.condition(item, types, element)
+            case Not(item):
+                self.condition(item, types, element)
+            case Test():
+                self._test(condition, types, element)
+
+    def _facts(self, path: Path, types: frozenset[str] | None, element: "tuple[Root | None, ...] | None") -> list[Fact]:
+        if element is None:
+            return self.fields.facts(path, types)
+        return [Fact("open") if root is None else follow(root, path.steps) for root in element]
+
+    def _test(self, test: Test, types: frozenset[str] | None, element: "tuple[Root | None, ...] | None") -> None:
+        known = self.fields.known_names() if element is None else ()
+        facts = check_path(test.path, self._facts(test.path, types, element), known, self.findings)
+        if isinstance(test.value, FieldRef):
+            check_path(test.value.path, self._facts(test.value.path, types, element), known, self.findings)
+        if facts and test.operator not in FLAGS:
+            self._value(test, facts)
+        if isinstance(test.value, Condition) and test.operator != "size":
+            inner = tuple(element_root(fact) for fact in facts) or (None,)
+            self.condition(test.value, None, inner)
+
+    def _value(self, test: Test, facts: Sequence[Fact]) -> None:
+        types = _types(facts)
+        if types is not None and not types & _FITTING[test.operator]:
+            message = f"`{test.operator}` cannot test `{test.path.text}`, which is {type_words(types)}"
+            self.findings.add("E403", message, test.span, help=_other_operator(test, types))
+            return
+        for value in _literals(test):
+            if types is not None:
+                self._type(test, value, types)
+            self._known_value(test, value, facts)
+
+    def _type(self, test: Test, value: Scalar, types: frozenset[str]) -> None:
+        wanted = _wanted_types(test, value)
+        if types & wanted or (test.operator in {"has", "has_any", "has_all"}):
+            return
+        what = f"text `{shown(value)}`" if isinstance(value, str) else f"`{shown(value)}`"
+        help, fix = _conversion(value, types)
+        message = f"`{test.path.text}` is {type_words(types)}, never {what}"
+        self.findings.add("E401", message, test.span, help=help, fix=fix)
+
+    def _known_value(self, test: Test, value: Scalar, facts: Sequence[Fact]) -> None:
+        if test.operator not in {"eq", "ne", "in", "not_in"} or test.ignore_case or any(fact.values is None for fact in facts):
+            return
+        known = [item for fact in facts for item in fact.values or ()]
+        if not any(type(value) is type(item) and value == item for item in known) and _TYPE_OF[type(value)] in (_types(facts) or _SCALARS):
+            names = [item for item in known if isinstance(item, str)]
+            help = did_you_mean(str(value), names) or "it is one of " + ", ".join(f"`{shown(item)}`" for item in known[:12])
+            self.findings.add("E402", f"`{test.path.text}` is never `{shown(value)}`", test.span, help=help)
+
+
+def narrow(items: Sequence[Condition], types: frozenset[str] | None, ruleset: Ruleset) -> frozenset[str] | None:
+    """The event types for which all of the items can hold, as far as they test the type itself."""
+    for item in items:
+        if isinstance(item, Test) and item.operator in {"eq", "in"} and item.path.steps == ruleset.events.type.steps and not item.ignore_case:
+            values = item.value if isinstance(item.value, tuple) else (item.value,)
+            named = frozenset(value for value in values if isinstance(value, str) and value in ruleset.events.types)
+            if all(isinstance(value, str) for value in values) and named:
+                types = named if types is None else types & named
+    return types
+
+
+def _literals(test: Test) -> tuple[Scalar, ...]:
+    if test.operator in AGES or isinstance(test.value, FieldRef):
+        return ()
+    if isinstance(test.value, tuple):
+        return test.value
+    return (test.value,) if isinstance(test.value, str | int | float | bool) else ()
+
+
+def _wanted_types(test: Test, value: Scalar) -> frozenset[str]:
+    if test.operator in {*ORDER, "between"} and isinstance(value, str):
+        return frozenset(("string",))
+    return frozenset((_TYPE_OF[type(value)],))
+
+
+def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
+    if isinstance(value, str) and "number" in types and value.replace(".", "", 1).removeprefix("-").isdigit():
+        return "without quotes it is a number", value
+    if isinstance(value, str) and types == {"boolean"}:
+        return "write `true` or `false`, without quotes", {"yes": "true", "no": "false", "on": "true", "off": "false"}.get(value.lower(), "")
+    if not isinstance(value, str) and "string" in types:
+        return "in quotes it is text", f"'{shown(value)}'"
+    if isinstance(value, str) and "number" in types and parse_time(value) is not None:
+        return "this field holds a number, not a time", ""
+    return "", ""
+
+
+def _other_operator(test: Test, types: frozenset[str]) -> str:
+    if types == {"array"}:
+        other = {"eq": "has", "in": "has_any", "contains": "has", "contains_any": "has_any", "contains_all": "has_all"}.get(test.operator, "some")
+        return f"for the elements of a list write `{other}`"
+    if types == {"object"}:
+        return f"name one of its members: `{test.path.text}.name`"
+    if types == {"string"}:
+        for_text = {"has": "contains", "has_any": "contains_any", "has_all": "contains_all"}.get(test.operator)
+        return f"for text write `{for_text}`" if for_text else ""
+    if types == {"boolean"}:
+        return f"write `{test.path.text}: true`"
+    return "compare it as a number: `lt`, `gte`, `between`" if types == {"number"} else ""

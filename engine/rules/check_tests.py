@@ -1,0 +1,50 @@
+"""Names in rule tests: filters, aggregations, measures, routes and sources.
+
+In: a ruleset. Out: findings. Rule of the file: a test that names nothing would pass for the wrong reason.
+"""
+
+from collections.abc import Collection, Mapping
+
+from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.model import RuleTest, Ruleset
+from engine.rules.uses import expectations_of, names_in
+
+
+def check_tests(ruleset: Ruleset, findings: Findings) -> None:
+    """Check the names that tests use."""
+    for test in ruleset.tests:
+        with findings.about(f"tests.{shown(test.name)}"):
+            for name in _sources(test):
+                _known(name, "source", ruleset.enrichment.sources, test, findings)
+            for expected in expectations_of(test):
+                _check_expectation(expected, test, ruleset, findings)
+
+
+def _check_expectation(expected: Mapping[str, object], test: RuleTest, ruleset: Ruleset, findings: Findings) -> None:
+    filters = [rule.id for rule in ruleset.filters]
+    for key, what, known in (
+        ("filter", "filter", filters),
+        ("filters", "filter", filters),
+        ("not_filters", "filter", filters),
+        ("routes", "route", ruleset.routes),
+        ("aggregation", "aggregation", ruleset.aggregations),
+    ):
+        for name in names_in(expected.get(key)):
+            _known(name, what, known, test, findings)
+    aggregation = ruleset.aggregations.get(str(expected.get("aggregation")))
+    values = expected.get("values")
+    if aggregation and isinstance(values, Mapping):
+        for name in values:
+            _known(str(name), "measure", [measure.name for measure in aggregation.measures], test, findings)
+
+
+def _sources(test: RuleTest) -> list[str]:
+    steps = test.body.get("steps")
+    faults = [step.get("source") for step in (steps if isinstance(steps, list) else ()) if isinstance(step, Mapping)]
+    named = [test.body.get("given"), *faults]
+    return [str(name) for part in named if isinstance(part, Mapping) for name in part]
+
+
+def _known(name: str, what: str, known: Collection[str], test: RuleTest, findings: Findings) -> None:
+    if name not in known:
+        findings.add("E303", f"the test names the {what} `{shown(name)}`, which is not declared", test.span, help=did_you_mean(name, known))

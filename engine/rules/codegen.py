@@ -1,0 +1,140 @@
+"""Filters as one generated function over a batch.
+
+In: a ruleset. Out: functions that judge events and act on them. Rule of the file: what runs per event is straight code;
+what can be counted per batch is not counted per event.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Final, cast
+
+from engine.event import Event, FilterCounts, JsonObject
+from engine.rules.conditions import ConditionWriter
+from engine.rules.emitter import Emitter
+from engine.rules.fields import Fields
+from engine.rules.model import Action, Allow, Block, Condition, Filter, Ruleset, SendTo, Transform
+from engine.rules.transforms import changed_steps, compile_transform
+
+ApplyFilters = Callable[[Sequence[Event], FilterCounts], None]
+Predicate = Callable[[JsonObject, int], bool]
+
+_COUNTS: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors", "last_match_ms")
+
+
+def compile_filters(ruleset: Ruleset) -> ApplyFilters:
+    """A function that runs all filters over a batch, event by event, in the order of the ruleset.
+
+    It sets marks, routes, copies, topic and blocked of the events, replaces `data` where a filter transforms, and adds to
+    the counts. A filter in mode shadow counts and does not act; one that is off stays at zero. A filter or an action
+    that raises is counted and skipped, and the event goes on; `last_match_ms` is the time of the last event that matched.
+    """
+    emitter = Emitter("filters")
+    writer = _FilterWriter(emitter, ruleset)
+    if any(rule.mode != "off" for rule in ruleset.filters):
+        writer.write_batch()
+    return cast("ApplyFilters", emitter.function("events", "counts"))
+
+
+def compile_predicate(ruleset: Ruleset, condition: Condition) -> Predicate:
+    """A function that says whether the condition is true for an event's dict and time; unknown is False."""
+    emitter = Emitter("condition")
+    fields = Fields(emitter, ruleset.enrichment.sources)
+    fields.emit_reads()
+    emitter.line(f"return {ConditionWriter(emitter, fields, ruleset).true(condition)}")
+    return cast("Predicate", emitter.function("data", "time_ms"))
+
+
+class _FilterWriter:
+    def __init__(self, emitter: Emitter, ruleset: Ruleset) -> None:
+        self._emitter = emitter
+        self._ruleset = ruleset
+        self._fields = Fields(emitter, ruleset.enrichment.sources)
+        self._conditions = ConditionWriter(emitter, self._fields, ruleset)
+        self._rules = [(index, rule) for index, rule in enumerate(ruleset.filters) if rule.mode != "off"]
+        self._first_match = ruleset.routing == "first_match"
+
+    def write_batch(self) -> None:
+        """Write the loop, with the counts around it."""
+        for name in _COUNTS:
+            self._emitter.line(f"{name} = counts.{name}")
+        for index, rule in self._rules:
+            if _blocks(rule):
+                self._emitter.line(f"blocked_{index} = 0")
+        with self._emitter.block("for event in events:"):
+            self._emitter.line("data = event.data")
+            self._emitter.line("time_ms = event.time_ms")
+            if self._first_match:
+                self._emitter.line("routed = False")
+            self._fields.emit_reads()
+            for index, rule in self._rules:
+                self._filter(index, rule)
+        self._evaluated()
+
+    def _evaluated(self) -> None:
+        """Every filter has seen the events of the batch that none before it has blocked."""
+        self._emitter.line("seen = len(events)")
+        for index, rule in self._rules:
+            self._emitter.line(f"evaluated[{index}] += seen")
+            if _blocks(rule):
+                self._emitter.line(f"seen -= blocked_{index}")
+
+    def _filter(self, index: int, rule: Filter) -> None:
+        emitter, conditions = self._emitter, self._conditions
+        with emitter.block("try:"):
+            with emitter.block(f"if {conditions.true(rule.when)}:"):
+                emitter.line(f"matched[{index}] += 1")
+                emitter.line(f"last_match_ms[{index}] = time_ms")
+                if rule.mode == "enforce":
+                    self._actions(index, rule)
+            with emitter.block(f"elif not {conditions.false(rule.when)}:"):
+                emitter.line(f"unknown[{index}] += 1")
+                with emitter.block(f"if {conditions.wrong_type(rule.when)}:"):
+                    emitter.line(f"wrong_type[{index}] += 1")
+        with emitter.block("except Exception:"):
+            emitter.line(f"errors[{index}] += 1")
+
+    def _actions(self, index: int, rule: Filter) -> None:
+        if self._first_match and any(isinstance(action, SendTo) for action in rule.actions):
+            self._emitter.line("may_route, routed = not routed, True")
+        for action in rule.actions:
+            self._action(index, rule, action)
+            if isinstance(action, Block):
+                return
+
+    def _action(self, index: int, rule: Filter, action: Action) -> None:
+        match action:
+            case Allow(mark):
+                if mark is not None:
+                    self._emitter.line(f"event.marks += {self._emitter.bind((mark,), 'marks')}")
+            case Block(reason):
+                self._emitter.line(f"event.blocked = {self._emitter.bind((rule.id, reason or rule.id), 'blocked')}")
+                self._emitter.line(f"blocked_{index} += 1")
+                self._emitter.line("continue")
+            case SendTo():
+                self._send(action)
+            case Transform():
+                self._transform(index, action)
+
+    def _send(self, action: SendTo) -> None:
+        with self._emitter.block("if may_route:") if self._first_match else nullcontext():
+            self._emitter.line(f"event.routes += {self._emitter.bind((action.to,), 'routes')}")
+            topic = self._ruleset.routes[action.to].topic
+            if action.mode == "copy":
+                self._emitter.line(f"event.copies += {self._emitter.bind((topic,), 'topics')}")
+            elif action.mode == "move":
+                self._emitter.line(f"event.topic = {self._emitter.bind(topic, 'topic')}")
+
+    def _transform(self, index: int, action: Transform) -> None:
+        source_names = self._ruleset.enrichment.sources
+        change = self._emitter.bind(compile_transform(action, source_names), "change")
+        with self._emitter.block("try:"):
+            self._emitter.line(f"data = event.data = {change}(data)")
+        with self._emitter.block("except Exception:"):
+            self._emitter.line(f"errors[{index}] += 1")
+        with self._emitter.block("else:"):
+            self._emitter.line("pass")
+            self._fields.emit_reads(changed_steps(action, source_names))
+
+
+def _blocks(rule: Filter) -> bool:
+    return rule.mode == "enforce" and any(isinstance(action, Block) for action in rule.actions)

@@ -1,0 +1,67 @@
+"""From a rules directory to a ruleset: the one way, for the server, for a reload and for every command.
+
+In: a directory and what the machine provides. Out: the ruleset, or all findings. Rule of the file: what passes here runs; whoever wants rules
+calls this, so that nothing can pass in one place and fail in another.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+from engine.rules.checks import check
+from engine.rules.diagnostics import Finding, Findings
+from engine.rules.lints import lint
+from engine.rules.loader import load_yaml
+from engine.rules.model import Ruleset
+from engine.rules.parse_enrichment import BUILT_IN_SOURCES, Surroundings
+from engine.rules.parser import parse
+from engine.rules.schema_files import read_schemas
+from engine.rules.snapshot import digest_of, read_rule_files
+
+MEASURE_PLUGINS: Final = "rulemill.measures"
+SOURCE_PLUGINS: Final = "rulemill.sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of a directory.
+
+    `ruleset` is None where there are errors among the findings. `sources` are the texts of the rule files and schemas by
+    path, as findings name them.
+    """
+
+    ruleset: Ruleset | None
+    findings: list[Finding]
+    sources: Mapping[str, str]
+
+
+def load_ruleset(
+    directory: Path, environ: Mapping[str, str], source_kinds: Collection[str] = frozenset(BUILT_IN_SOURCES)
+) -> Loaded:
+    """Read, parse, check and lint a rules directory.
+
+    `environ` fills `${NAME}` in source settings; `source_kinds` are the kinds of enrichment source that can be built
+    without a plug-in. Warnings leave the ruleset usable.
+
+    Raises:
+        RulesUnreadable: there is nothing to read, or it cannot be read.
+
+    """
+    findings = Findings()
+    files = read_rule_files(directory)
+    nodes = {file: load_yaml(file, data, findings) for file, data in files.items()}
+    schemas = read_schemas(nodes, findings)
+    contents = {**files, **schemas.contents}
+    surroundings = Surroundings(environ, {*source_kinds, *_plugins(SOURCE_PLUGINS)})
+    written = parse(nodes, schemas.schemas, digest_of(directory, contents), surroundings, _plugins(MEASURE_PLUGINS), findings)
+    check(written, findings)
+    if not findings.has_errors:
+        lint(written, findings)
+    sources = {file: data.decode("utf-8-sig", errors="replace") for file, data in contents.items()}
+    return Loaded(None if findings.has_errors else written.ruleset, findings.in_order(), sources)
+
+
+def _plugins(group: str) -> frozenset[str]:
+    return frozenset(plugin.name for plugin in entry_points(group=group))

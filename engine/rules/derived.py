@@ -1,0 +1,136 @@
+"""Derived fields as one generated function over a batch.
+
+In: events with their contexts. Out: the same events with `enrichment.derived` filled. Rule of the file: a field whose
+input is missing or of the wrong type is left out; nothing raises.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+from engine.event import Event, JsonObject
+from engine.rules.emitter import Emitter
+from engine.rules.expressions import ExtractionFailed, compile_expression
+from engine.rules.fields import Fields
+from engine.rules.model import Derived, FieldRef, Path, Ruleset
+from engine.rules.times import parse_time
+from engine.rules.timezones import PARTS_OF_DAY, local_hour
+from engine.rules.values import DERIVED, ENRICHMENT
+
+Derive = Callable[[Sequence[Event]], None]
+
+_HOUR_MS: Final = 3_600_000
+_NUMBER: Final = "(type({0}) is int or type({0}) is float)"
+
+
+def compile_derived(ruleset: Ruleset) -> Derive:
+    """A function that computes the derived fields of a batch, in the order written, so that one can use those before it.
+
+    Each event must have an object `enrichment` with an object `derived` in it, which the function fills. Left out is also
+    a division by zero, an hour in an unknown zone, and an expression that finds nothing or raises.
+    """
+    emitter = Emitter("derived fields")
+    writer = _DerivedWriter(emitter, Fields(emitter, ruleset.enrichment.sources), ruleset)
+    if ruleset.enrichment.derived:
+        with emitter.block("for event in events:"):
+            writer.write_all()
+    return cast("Derive", emitter.function("events"))
+
+
+class _DerivedWriter:
+    """Writes the body of the loop; the locals are `data` and `derived`, the object to fill."""
+
+    def __init__(self, emitter: Emitter, fields: Fields, ruleset: Ruleset) -> None:
+        self._emitter = emitter
+        self._fields = fields
+        self._sources = ruleset.enrichment.sources
+        self._derived = ruleset.enrichment.derived.values()
+        self._parse_time = emitter.bind(parse_time, "parse_time")
+        self._writers = {
+            "bucket": self._bucket,
+            "difference": self._difference,
+            "ratio": self._ratio,
+            "hour": self._hour,
+            "part_of_day": self._part_of_day,
+            "jmespath": self._jmespath,
+        }
+
+    def write_all(self) -> None:
+        """Write all fields, each reading what those before it gave."""
+        enrichment, derived = self._emitter.bind(ENRICHMENT, "member"), self._emitter.bind(DERIVED, "member")
+        self._emitter.line("data = event.data")
+        self._emitter.line(f"derived = data[{enrichment}][{derived}]")
+        self._fields.emit_reads()
+        used = {
+            path.steps[1]
+            for field in self._derived
+            for path in _paths(field)
+            if path.steps[:1] == (DERIVED,) and len(path.steps) > 1
+        }
+        for field in self._derived:
+            self._writers[field.kind](field)
+            if field.name in used:
+                self._fields.emit_reads([(ENRICHMENT, DERIVED, field.name)])
+
+    def _store(self, field: Derived, value: str) -> None:
+        self._emitter.line(f"derived[{self._emitter.bind(field.name, 'member')}] = {value}")
+
+    def _bucket(self, field: Derived) -> None:
+        path, edges, labels = field.args
+        value = self._operand(path)
+        bound = self._emitter.bind(tuple(cast("Sequence[float]", edges)), "edges")
+        names = self._emitter.bind(tuple(cast("Sequence[object]", labels)), "labels")
+        with self._emitter.block(f"if {_NUMBER.format(value)}:"):
+            self._store(field, f"{names}[{self._emitter.bind(bisect_right, 'bisect_right')}({bound}, {value})]")
+
+    def _difference(self, field: Derived) -> None:
+        left, right = (self._operand(argument) for argument in field.args)
+        with self._emitter.block(f"if {_NUMBER.format(left)} and {_NUMBER.format(right)}:"):
+            self._store(field, f"{left} - {right}")
+
+    def _ratio(self, field: Derived) -> None:
+        left, right = (self._operand(argument) for argument in field.args)
+        with self._emitter.block(f"if {_NUMBER.format(left)} and {_NUMBER.format(right)} and {right} != 0:"):
+            self._store(field, f"{left} / {right}")
+
+    def _operand(self, argument: object) -> str:
+        return self._fields.local(argument) if isinstance(argument, Path) else self._emitter.bind(argument, "number")
+
+    def _hour(self, field: Derived) -> None:
+        self._with_hour(field, "{0}")
+
+    def _part_of_day(self, field: Derived) -> None:
+        self._with_hour(field, f"{self._emitter.bind(PARTS_OF_DAY, 'parts')}[{{0}} // 6]")
+
+    def _with_hour(self, field: Derived, form: str) -> None:
+        path, zone = field.args
+        at_ms = self._emitter.local("at_ms")
+        with self._emitter.block(f"if ({at_ms} := {self._parse_time}({self._operand(path)})) is not None:"):
+            if zone == "UTC":
+                self._store(field, form.format(f"({at_ms} // {_HOUR_MS} % 24)"))
+                return
+            name = self._operand(zone.path) if isinstance(zone, FieldRef) else self._emitter.bind(zone, "zone")
+            hour = self._emitter.local("hour")
+            with self._emitter.block(
+                f"if ({hour} := {self._emitter.bind(local_hour, 'local_hour')}({at_ms}, {name})) is not None:"
+            ):
+                self._store(field, form.format(hour))
+
+    def _jmespath(self, field: Derived) -> None:
+        extract = compile_expression(str(field.args[0]), self._sources)
+
+        def found(data: JsonObject) -> object:
+            try:
+                return extract(data)
+            except ExtractionFailed:
+                return None
+
+        value = self._emitter.local("found")
+        with self._emitter.block(f"if ({value} := {self._emitter.bind(found, 'extract')}(data)) is not None:"):
+            self._store(field, value)
+
+
+def _paths(field: Derived) -> list[Path]:
+    """The paths that a derived field reads, other than in an expression."""
+    refs = [argument.path if isinstance(argument, FieldRef) else argument for argument in field.args]
+    return [path for path in refs if isinstance(path, Path) and not path.own]

@@ -1,0 +1,171 @@
+"""Findings: what is wrong with a rules directory, where, and what to write instead.
+
+In: faults and doubts, as the loader, the parser, the checks and the lints meet them. Out: one flat list.
+Rule of the file: a code keeps its meaning for ever; a new meaning gets a new code. E1 is YAML, E2 structure, E3 names, E4 types,
+E5 patterns and limits; W6 is a warning about meaning, W8 about tests.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Literal
+
+from engine.rules.model import Span
+
+Severity = Literal["error", "warning"]
+
+CODES: Final = {
+    "E101": "the file is not plain UTF-8 text",
+    "E102": "the file is not valid YAML",
+    "E103": "a key is written twice in one map",
+    "E104": "an alias refers to nothing, or aliases repeat too much",
+    "E105": "YAML tags are not taken",
+    "E106": "YAML merge keys are not taken",
+    "E107": "a file holds more than one YAML document",
+    "E108": "a key is not text",
+    "E109": "the file is too large or nested too deeply",
+    "E110": "a number is outside what JSON events can hold",
+    "E201": "an unknown key",
+    "E202": "a required key is missing",
+    "E203": "a value of the wrong kind",
+    "E204": "a value outside the allowed words",
+    "E205": "a number outside its range",
+    "E206": "not a duration",
+    "E207": "not a path to a field",
+    "E208": "a condition that is not well formed",
+    "E209": "an unknown operator",
+    "E210": "an operator with a value it cannot take",
+    "E211": "null where a value is needed",
+    "E212": "a modifier where it cannot work",
+    "E213": "a name with characters that names cannot have",
+    "E214": "a rule test that cannot fail or is not well formed",
+    "E215": "the version of the rules language is missing or unknown",
+    "E216": "no file says where the type and the time of an event stand",
+    "E301": "an id is used twice",
+    "E302": "a field that no event or source has",
+    "E303": "a name that is not declared",
+    "E304": "named conditions that use each other in a circle",
+    "E305": "a measure that cannot be computed from another",
+    "E306": "an environment variable that is not set",
+    "E307": "a reserved name",
+    "E308": "a field that is read before it is there",
+    "E309": "an event schema that cannot be used",
+    "E401": "a value of another type than its field",
+    "E402": "a value that its field never has",
+    "E403": "an operator that its field's type does not have",
+    "E501": "a regular expression that RE2 does not take",
+    "E502": "a JMESPath expression that cannot be used",
+    "E503": "a limit is exceeded",
+    "E504": "a duration that does not fit the others",
+    "E505": "an unknown time zone",
+    "E506": "not an IP network",
+    "W601": "a name that nothing uses",
+    "W602": "a negated test on a field that may be missing",
+    "W603": "a condition that can never be true",
+    "W604": "a filter that no event reaches",
+    "W605": "an action after a block",
+    "W606": "a field that looks like a misspelt one",
+    "W607": "a member of the event hidden by a source of the same name",
+    "W608": "two filters that do the same",
+    "W801": "a filter without a matching and a non-matching test",
+}
+"""Every code, with one line on what it stands for."""
+
+_MAX_COMPARED_NAMES: Final = 1_000
+_MAX_COMPARED_CHARS: Final = 64
+_MAX_SHOWN_CHARS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that a finding speaks of."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault or doubt.
+
+    `rule_id` is the section and the id (`filters.rapid_fire`), or empty outside of any rule. `help` says what to do or
+    why; `fix` is text to write in place of what stands at `span`. Either may be empty.
+    """
+
+    code: str
+    message: str
+    span: Span
+    rule_id: str = ""
+    help: str = ""
+    fix: str = ""
+    related: tuple[Related, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """`error` for E codes: the ruleset cannot run. `warning` for W codes: it can."""
+        return "error" if self.code.startswith("E") else "warning"
+
+
+class Findings:
+    """Collects findings, each with the rule it belongs to."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+        self._rule_id = ""
+
+    def add(
+        self, code: str, message: str, span: Span, *, help: str = "", fix: str = "", related: tuple[Related, ...] = ()
+    ) -> None:
+        """Keep a finding. `code` is one of CODES; a KeyError names a code that is not."""
+        if code not in CODES:
+            raise KeyError(code)
+        self._found.append(Finding(code, message, span, self._rule_id, help, fix, related))
+
+    @contextmanager
+    def about(self, rule_id: str) -> Iterator[None]:
+        """Findings added inside belong to this rule."""
+        outer, self._rule_id = self._rule_id, rule_id
+        try:
+            yield
+        finally:
+            self._rule_id = outer
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a ruleset can be made of what was read so far."""
+        return any(finding.severity == "error" for finding in self._found)
+
+    def in_order(self) -> list[Finding]:
+        """All findings by file, line and column, each once."""
+        return sorted(dict.fromkeys(self._found), key=lambda found: (found.span.file, found.span.line, found.span.col, found.code))
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that `word` most likely stands for, or None where none is near."""
+    if len(word) > _MAX_COMPARED_CHARS:
+        return None
+    names = list(islice(known, _MAX_COMPARED_NAMES))
+    folded = {name.lower().replace("-", "_"): name for name in reversed(names)}
+    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.7)
+    return folded[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A help line for an unknown name: the nearest known one, or all of them where they are few; empty otherwise."""
+    names = list(islice(known, _MAX_COMPARED_NAMES))
+    near = closest(word, names)
+    if near is not None:
+        return f"did you mean `{near}`?"
+    if 0 < len(names) <= 12:
+        return "known here: " + ", ".join(f"`{name}`" for name in sorted(names))
+    return ""
+
+
+def shown(value: object) -> str:
+    """A value as a person would write it in YAML or JSON, on one line, shortened, without unprintable characters."""
+    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
+    printable = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:_MAX_SHOWN_CHARS])
+    return printable + "…" if len(text) > _MAX_SHOWN_CHARS else printable

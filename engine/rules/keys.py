@@ -1,0 +1,24 @@
+"""The text of aggregation keys and claim keys."""
+
+from collections.abc import Sequence
+
+
+def key_part(value: object) -> str | None:
+    """A value as a part of a key; None for what cannot be one: missing, null, arrays and objects."""
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is bool:
+        return "true" if value else "false"
+    return repr(value) if kind is int or kind is float else None
+
+
+def escaped(text: str) -> str:
+    """The text with `%` and `,` percent-encoded, so that parts can be joined with commas."""
+    return text.replace("%", "%25").replace(",", "%2C") if "%" in text or "," in text else text
+
+
+def key_text(names: Sequence[str], key: object) -> str:
+    """A group's key as it is stored, asked for and shown: `user:123`, `user:123,item:9`, nothing for no parts."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return ",".join(f"{name}:{escaped(str(part))}" for name, part in zip(names, parts, strict=False))

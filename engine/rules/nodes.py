@@ -1,0 +1,84 @@
+"""YAML as nodes that know their place.
+
+In: what `loader.py` read. Out: scalars, lists and maps for the parser. Rule of the file: frozen values; a node never changes and may
+stand in several places (an alias).
+"""
+
+from dataclasses import dataclass
+
+from engine.rules.model import Scalar, Span
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarNode:
+    """One value by the YAML 1.2 core schema; `text` is how it was written, `plain` whether without quotes."""
+
+    value: Scalar | None
+    text: str
+    plain: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ListNode:
+    """A sequence."""
+
+    items: "tuple[Node, ...]"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One `key: value` of a map."""
+
+    key: str
+    key_span: Span
+    value: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class MapNode:
+    """A mapping, its entries in the order written; no key stands in it twice."""
+
+    entries: tuple[Entry, ...]
+    span: Span
+
+    def get(self, key: str) -> "Node | None":
+        """The value under `key`, or None."""
+        return next((entry.value for entry in self.entries if entry.key == key), None)
+
+
+Node = ScalarNode | ListNode | MapNode
+
+
+def plain_value(node: Node) -> object:
+    """The node as plain dicts, lists and scalars."""
+    match node:
+        case ScalarNode():
+            return node.value
+        case ListNode():
+            return [plain_value(item) for item in node.items]
+        case MapNode():
+            return {entry.key: plain_value(entry.value) for entry in node.entries}
+
+
+def kind_of(node: Node) -> str:
+    """What the node is, in words: `a map`, `a list`, `text`, `a number`, `true or false`, `null`."""
+    match node:
+        case MapNode():
+            return "a map"
+        case ListNode():
+            return "a list"
+        case ScalarNode(value=None):
+            return "null"
+        case ScalarNode(value=bool()):
+            return "true or false"
+        case ScalarNode(value=str()):
+            return "text"
+        case ScalarNode():
+            return "a number"
+
+
+def is_null(node: Node) -> bool:
+    """Whether the node is `null`, `~` or nothing at all."""
+    return isinstance(node, ScalarNode) and node.value is None

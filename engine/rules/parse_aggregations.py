@@ -1,0 +1,239 @@
+"""The section `aggregations`: keys, windows and measures.
+
+In: its nodes. Out: `model.Aggregation`. Rule of the file: what an aggregation can hold is bounded when it is written: its keys, its panes, the
+time it is kept.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Literal, cast
+
+from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.model import Aggregation, Emit, Measure
+from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from engine.rules.parse_conditions import ConditionReader
+from engine.rules.parse_events import read_route
+from engine.rules.reading import (
+    MapReader,
+    as_duration,
+    described,
+    merged,
+    named_entries,
+    read_map,
+    read_path,
+    read_text,
+)
+
+FIELD_MEASURES: Final = ("sum", "avg", "min", "max", "first", "last", "distinct", "quantile", "top")
+COMPUTED_MEASURES: Final = ("ratio", "difference")
+BUILT_IN_MEASURES: Final = ("count", *FIELD_MEASURES, *COMPUTED_MEASURES)
+
+_MAX_KEYS: Final = 100_000_000
+_MAX_TOP: Final = 1_000
+_MAX_PANES: Final = 1_000
+_MIN_WINDOW_MS: Final = 1_000
+_DEFAULT_RETAIN_MS: Final = 604_800_000
+
+
+def parse_aggregations(nodes: Sequence[Node], plugins: Collection[str], findings: Findings) -> dict[str, Aggregation]:
+    """The aggregations of all files, by id. `plugins` are the kinds of measure that are installed beside our own."""
+    rules: dict[str, Aggregation] = {}
+    for entry in named_entries(merged(nodes, "aggregations", findings), "`aggregations`", findings):
+        with findings.about(f"aggregations.{entry.key}"):
+            rule = _aggregation(entry, plugins, findings)
+        if rule:
+            rules[entry.key] = rule
+    return rules
+
+
+def _aggregation(entry: Entry, plugins: Collection[str], findings: Findings) -> Aggregation | None:
+    reader = read_map(entry.value, f"the aggregation `{entry.key}`", findings)
+    if reader is None:
+        return None
+    when_node = reader.take("when")
+    conditions = ConditionReader(findings)
+    description = reader.text("description")
+    when = conditions.read(when_node) if when_node else None
+    blocked = reader.choice("blocked", ("exclude", "include"), "exclude")
+    key_node = reader.take("key", required=True, example="key: {user: user_id}")
+    size_ms, every_ms = _window(reader.map("window", required=True, example="window: {tumbling: 1h}"))
+    allow_late_ms, late_route = _late(reader.map("late"))
+    retain_ms = reader.duration_ms("retain", _DEFAULT_RETAIN_MS)
+    max_keys = reader.integer("max_keys", 0, 1, _MAX_KEYS, required=True, example="max_keys: 100000")
+    on_overflow = reader.choice("on_overflow", ("evict", "reject"), "evict")
+    measures_node = reader.take("measures", required=True, example="measures: {events: count}")
+    emit = _emit(reader.map("emit"))
+    reader.finish()
+    return Aggregation(
+        entry.key,
+        tuple((part.key, path) for part in _key_parts(key_node, findings) if (path := read_path(part.value, findings))),
+        size_ms,
+        every_ms,
+        _measures(measures_node, conditions, plugins, findings),
+        max_keys,
+        when,
+        cast("Literal['exclude', 'include']", blocked),
+        allow_late_ms,
+        late_route,
+        retain_ms,
+        cast("Literal['evict', 'reject']", on_overflow),
+        emit,
+        description,
+        entry.key_span,
+    )
+
+
+def _key_parts(node: Node | None, findings: Findings) -> tuple[Entry, ...]:
+    if node is not None and not isinstance(node, MapNode):
+        fix = f"{{{node.text.split('.')[-1]}: {node.text}}}" if isinstance(node, ScalarNode) and node.text else ""
+        help = "name each part: `key: {user: user_id}`; `{}` is one group for the whole system"
+        findings.add("E203", f"`key` is a map of named parts, not {described(node)}", node.span, help=help, fix=fix)
+        return ()
+    return tuple(named_entries(node, "`key`", findings))
+
+
+def _window(reader: MapReader | None) -> tuple[int, int]:
+    if reader is None:
+        return 0, 0
+    findings = reader.findings
+    if reader.has("hopping"):
+        size_ms = reader.duration_ms("hopping", 0, minimum_ms=_MIN_WINDOW_MS)
+        every_ms = reader.duration_ms("every", 0, minimum_ms=_MIN_WINDOW_MS, required=True, example="every: 5m")
+        _check_hopping(reader, size_ms, every_ms)
+    else:
+        size_ms = reader.duration_ms("tumbling", 0, minimum_ms=_MIN_WINDOW_MS, required=True, example="tumbling: 1h")
+        every_ms = size_ms
+    if reader.has("hopping") and reader.has("tumbling"):
+        findings.add("E203", "a window is either tumbling or hopping", reader.node.span, help="leave one of them out")
+        reader.take("tumbling")
+    reader.finish()
+    return size_ms, every_ms
+
+
+def _check_hopping(reader: MapReader, size_ms: int, every_ms: int) -> None:
+    if not size_ms or not every_ms:
+        return
+    if size_ms % every_ms:
+        message = f"a window of {as_duration(size_ms)} cannot be cut into panes of {as_duration(every_ms)}"
+        reader.findings.add("E504", message, reader.node.span, help="`hopping` is a multiple of `every`")
+    elif size_ms // every_ms > _MAX_PANES:
+        message = f"a window of {as_duration(size_ms)} has {size_ms // every_ms:,} panes of {as_duration(every_ms)}"
+        reader.findings.add("E503", message, reader.node.span, help=f"at most {_MAX_PANES:,} are taken: make `every` longer")
+
+
+def _late(reader: MapReader | None) -> tuple[int, str | None]:
+    if reader is None:
+        return 0, None
+    allow_ms = reader.duration_ms("allow", 0)
+    node = reader.take("then", example="then: count")
+    reader.finish()
+    if isinstance(node, MapNode):
+        return allow_ms, read_route(node, "then", reader.findings)
+    if node is not None and not (isinstance(node, ScalarNode) and node.text == "count"):
+        words = node.text.replace(":", " ").split() if isinstance(node, ScalarNode) else []
+        fix = f"{{route: {words[1]}}}" if len(words) == 2 and words[0] == "route" else ""
+        help = "write `count` or `{route: NAME}`"
+        reader.findings.add("E204", f"`then` cannot be {described(node)}", node.span, help=help, fix=fix)
+    return allow_ms, None
+
+
+def _emit(reader: MapReader | None) -> Emit | None:
+    if reader is None:
+        return None
+    to = reader.text("to", required=True, example="to: NAME")
+    reader.choice("on", ("close",), "close")
+    reader.finish()
+    return Emit(to)
+
+
+def _measures(node: Node | None, conditions: ConditionReader, plugins: Collection[str], findings: Findings) -> tuple[Measure, ...]:
+    if isinstance(node, MapNode) and not node.entries:
+        findings.add("E203", "`measures` is empty", node.span, help="write `events: count`")
+    made = [_measure(entry, conditions, plugins, findings) for entry in named_entries(node, "`measures`", findings)]
+    return tuple(measure for measure in made if measure is not None)
+
+
+def _measure(entry: Entry, conditions: ConditionReader, plugins: Collection[str], findings: Findings) -> Measure | None:
+    known = (*BUILT_IN_MEASURES, *sorted(plugins))
+    if isinstance(entry.value, ScalarNode) and entry.value.value is not None:
+        return _bare_measure(entry, entry.value, known, findings)
+    reader = read_map(entry.value, f"the measure `{entry.key}`", findings)
+    if reader is None:
+        return None
+    kinds = [other.key for other in reader.node.entries if other.key in known]
+    if len(kinds) != 1:
+        _wrong_kinds(entry, reader.node, kinds, known, findings)
+        return None
+    measure = _MEASURES.get(kinds[0], _read_custom)(entry, kinds[0], reader, conditions)
+    reader.finish()
+    return measure
+
+
+def _bare_measure(entry: Entry, node: ScalarNode, known: Sequence[str], findings: Findings) -> Measure | None:
+    if node.value == "count":
+        return Measure(entry.key, "count", span=entry.key_span)
+    if node.text in known:
+        findings.add("E203", f"`{node.text}` needs to know of what", node.span, fix=f"{{{node.text}: FIELD}}")
+    else:
+        help = did_you_mean(node.text, known)
+        findings.add("E303", f"there is no measure `{shown(node.text)}`", node.span, help=help)
+    return None
+
+
+def _wrong_kinds(entry: Entry, node: MapNode, kinds: list[str], known: Sequence[str], findings: Findings) -> None:
+    if len(kinds) > 1:
+        both = " and ".join(f"`{kind}`" for kind in kinds)
+        findings.add("E203", f"one measure cannot be {both}", entry.key_span, help="give each a name of its own")
+        return
+    first = node.entries[0] if node.entries else None
+    span = first.key_span if first else node.span
+    name = shown(first.key) if first else "nothing"
+    findings.add("E303", f"there is no measure `{name}`", span, help=did_you_mean(name, known) or "one of " + ", ".join(f"`{kind}`" for kind in known))
+
+
+def _read_count(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
+    node = reader.take(kind, example=f"{entry.key}: count")
+    if node is None:
+        return None
+    if isinstance(node, ScalarNode):
+        help = f"write `{entry.key}: count`, or count where a condition holds: `count: {{{shown(node.text)}: true}}`"
+        reader.findings.add("E203", f"`count` takes a condition, not {described(node)}", node.span, help=help)
+        return None
+    condition = conditions.read(node)
+    return None if condition is None else Measure(entry.key, kind, condition=condition, span=entry.key_span)
+
+
+def _read_field(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
+    path = reader.path(kind, example=f"{kind}: FIELD")
+    q, n, exact = None, None, False
+    if kind == "quantile":
+        node = reader.take("q", required=True, example="q: 0.95")
+        q = reader.number("q", 0.5, 0, 1) if node else None
+    elif kind == "top":
+        n = reader.integer("n", 10, 1, _MAX_TOP)
+    elif kind == "distinct":
+        exact = reader.boolean("exact")
+    return None if path is None else Measure(entry.key, kind, path, q=q, n=n, exact=exact, span=entry.key_span)
+
+
+def _read_computed(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
+    node = reader.take(kind, example=f"{kind}: [correct, attempts]")
+    if node is None:
+        return None
+    if not isinstance(node, ListNode) or len(node.items) != 2:
+        found = f"a list of {len(node.items)}" if isinstance(node, ListNode) else described(node)
+        reader.findings.add("E203", f"`{kind}` takes the names of two measures, not {found}", node.span, help=f"write `{kind}: [correct, attempts]`")
+        return None
+    first, second = (read_text(item, "a measure", reader.findings) for item in node.items)
+    return Measure(entry.key, kind, of=(first, second), span=entry.key_span) if first and second else None
+
+
+def _read_custom(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
+    path = reader.path(kind, example=f"{kind}: FIELD")
+    return None if path is None else Measure(entry.key, "custom", path, plugin=kind, span=entry.key_span)
+
+
+_MEASURES: Final[dict[str, Callable[[Entry, str, MapReader, ConditionReader], Measure | None]]] = {
+    "count": _read_count,
+    **dict.fromkeys(FIELD_MEASURES, _read_field),
+    **dict.fromkeys(COMPUTED_MEASURES, _read_computed),
+}

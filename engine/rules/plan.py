@@ -1,0 +1,43 @@
+"""The plan: a ruleset compiled, immutable, shared by every batch of its generation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.event import Event, FilterCounts
+from engine.rules.aggregation_codegen import AggregationCode, compile_aggregations
+from engine.rules.aggregation_plan import AggregationPlan
+from engine.rules.codegen import compile_filters
+from engine.rules.derived import compile_derived
+from engine.rules.model import Ruleset
+
+_ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ruleset and the functions it became. `id` names it in records, answers and dead letters."""
+
+    id: str
+    ruleset: Ruleset
+    derive: Callable[[Sequence[Event]], None]
+    filter: Callable[[Sequence[Event], FilterCounts], None]
+    aggregation_code: AggregationCode
+    aggregations: Mapping[str, AggregationPlan]
+
+    @property
+    def counts_blocked(self) -> bool:
+        """Whether some aggregation counts events that filters block."""
+        return self.aggregation_code.counts_blocked
+
+
+def make_plan(ruleset: Ruleset) -> Plan:
+    """Compile a ruleset that has no errors."""
+    code = compile_aggregations(ruleset)
+    return Plan(
+        ruleset.digest[:_ID_DIGITS],
+        ruleset,
+        compile_derived(ruleset),
+        compile_filters(ruleset),
+        code,
+        {plan.rule.id: plan for plan in code.plans},
+    )

@@ -1,0 +1,318 @@
+"""Typed reads out of nodes; every fault becomes a finding.
+
+In: nodes of `loader.py`. Out: the value asked for, or the default after a finding. Rule of the file: it knows kinds and units, not rules.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from engine.rules.diagnostics import Findings, Related, did_you_mean, shown
+from engine.rules.model import Path, Scalar
+from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_of
+from engine.rules.paths import PathInvalid, parse_path
+
+MAX_LIST_ITEMS: Final = 10_000
+MAX_NAME_CHARS: Final = 100
+
+_DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,11})(ms|s|m|h|d)")
+_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MAX_DURATION_MS: Final = 3_650 * 86_400_000
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_MEMBER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DURATION_HELP: Final = "write a whole number and a unit: `500ms`, `30s`, `5m`, `1h`, `7d`"
+
+
+class MapReader:
+    """Reads one map key by key, and at the end knows which keys nobody asked for.
+
+    `where` names the map in messages. Every read marks its key as known; call `finish` once, after the last one.
+    """
+
+    def __init__(self, node: MapNode, where: str, findings: Findings) -> None:
+        self.node = node
+        self.where = where
+        self.findings = findings
+        self._known: list[str] = []
+
+    def take(self, key: str, *, required: bool = False, example: str = "") -> Node | None:
+        """The value of `key`, or None. `null` counts as missing, with a finding. `example` is the line to write."""
+        self._known.append(key)
+        value = self.node.get(key)
+        if value is None:
+            if required:
+                self.findings.add("E202", f"`{key}` is missing in {self.where}", self.node.span, help=f"write `{example}`" if example else "")
+            return None
+        if is_null(value):
+            self.findings.add("E211", f"`{key}` has no value", value.span, help=f"write `{example}`" if example else "give it a value or leave it out")
+            return None
+        return value
+
+    def allow(self, key: str) -> None:
+        """Take `key` as known; its value is read elsewhere."""
+        self._known.append(key)
+
+    def has(self, key: str) -> bool:
+        """Whether the key is written, with any value."""
+        return self.node.get(key) is not None
+
+    def text(self, key: str, default: str = "", *, required: bool = False, example: str = "") -> str:
+        """The text under `key`."""
+        node = self.take(key, required=required, example=example)
+        return default if node is None else read_text(node, f"`{key}`", self.findings, default)
+
+    def integer(self, key: str, default: int, minimum: int, maximum: int, *, required: bool = False, example: str = "") -> int:
+        """The whole number under `key`, between the two bounds."""
+        node = self.take(key, required=required, example=example)
+        if node is None:
+            return default
+        number = read_number(node, f"`{key}`", minimum, maximum, self.findings)
+        if number is not None and number != int(number):
+            self.findings.add("E203", f"`{key}` is a whole number, not {shown(number)}", node.span)
+            return default
+        return default if number is None else int(number)
+
+    def number(self, key: str, default: float, minimum: float, maximum: float) -> float:
+        """The number under `key`, between the two bounds."""
+        node = self.take(key)
+        number = None if node is None else read_number(node, f"`{key}`", minimum, maximum, self.findings)
+        return default if number is None else number
+
+    def boolean(self, key: str, *, default: bool = False) -> bool:
+        """`true` or `false` under `key`."""
+        node = self.take(key)
+        return default if node is None else read_boolean(node, f"`{key}`", self.findings, default=default)
+
+    def choice(self, key: str, choices: Sequence[str], default: str) -> str:
+        """One of a few words."""
+        node = self.take(key)
+        return default if node is None else read_choice(node, f"`{key}`", choices, self.findings) or default
+
+    def duration_ms(
+        self, key: str, default: int, *, minimum_ms: int = 0, maximum_ms: int = _MAX_DURATION_MS, required: bool = False, example: str = ""
+    ) -> int:
+        """The duration under `key`, in ms, between the two bounds."""
+        node = self.take(key, required=required, example=example)
+        duration_ms = None if node is None else read_duration_ms(node, f"`{key}`", self.findings)
+        if node is None or duration_ms is None:
+            return default
+        if not minimum_ms <= duration_ms <= maximum_ms:
+            help = f"between `{as_duration(minimum_ms)}` and `{as_duration(maximum_ms)}`"
+            self.findings.add("E504", f"`{key}` of {as_duration(duration_ms)} is out of range", node.span, help=help)
+        return duration_ms
+
+    def path(self, key: str, *, required: bool = False, example: str = "") -> Path | None:
+        """The path under `key`."""
+        node = self.take(key, required=required, example=example)
+        return None if node is None else read_path(node, self.findings)
+
+    def map(self, key: str, *, required: bool = False, example: str = "") -> "MapReader | None":
+        """The map under `key`, to be read and finished in turn."""
+        node = self.take(key, required=required, example=example)
+        return None if node is None else read_map(node, f"`{key}`", self.findings)
+
+    def finish(self) -> None:
+        """Report the keys that nobody asked for."""
+        for entry in self.node.entries:
+            if entry.key not in self._known:
+                help = did_you_mean(entry.key, self._known)
+                self.findings.add("E201", f"unknown key `{shown(entry.key)}` in {self.where}", entry.key_span, help=help)
+
+
+def read_map(node: Node, what: str, findings: Findings) -> MapReader | None:
+    """The node as a map to read from."""
+    if isinstance(node, MapNode):
+        return MapReader(node, what, findings)
+    findings.add("E203", f"{what} is a map, not {described(node)}", node.span, help=_map_help(node))
+    return None
+
+
+def _map_help(node: Node) -> str:
+    if isinstance(node, ScalarNode) and isinstance(node.value, str) and ":" in node.value:
+        return "write `key: value`, with a blank after the colon"
+    if isinstance(node, ListNode):
+        return "leave out the `- `: write `name: …` on each line"
+    return "write `key: value` on the lines below"
+
+
+def named_entries(node: Node | None, what: str, findings: Findings, *, member: bool = False) -> Iterator[Entry]:
+    """The entries of a map from names to things; bad names are findings, and their entries are left out.
+
+    `member` asks for names that can stand in a path without quotes.
+    """
+    reader = None if node is None or is_null(node) else read_map(node, what, findings)
+    for entry in reader.node.entries if reader else ():
+        if check_name(entry, what, findings, member=member):
+            yield entry
+
+
+def check_name(entry: Entry, what: str, findings: Findings, *, member: bool = False) -> bool:
+    """Whether the key of `entry` can be a name."""
+    pattern = _MEMBER if member else _NAME
+    if pattern.fullmatch(entry.key) and len(entry.key) <= MAX_NAME_CHARS:
+        return True
+    allowed = "letters, digits and `_`" if member else "letters, digits, `_`, `-` and `.`"
+    help = f"use {allowed}, beginning with a letter or `_`, at most {MAX_NAME_CHARS} characters"
+    findings.add("E213", f"`{shown(entry.key)}` cannot be a name in {what}", entry.key_span, help=help)
+    return False
+
+
+def read_text(node: Node, what: str, findings: Findings, default: str = "") -> str:
+    """The node as text."""
+    if isinstance(node, ScalarNode) and isinstance(node.value, str):
+        if node.value:
+            return node.value
+        findings.add("E203", f"{what} is empty", node.span)
+        return default
+    fix = f"'{node.text}'" if isinstance(node, ScalarNode) and node.text else ""
+    findings.add("E203", f"{what} is text, not {described(node)}", node.span, fix=fix)
+    return default
+
+
+def read_boolean(node: Node, what: str, findings: Findings, *, default: bool = False) -> bool:
+    """The node as true or false."""
+    if isinstance(node, ScalarNode) and isinstance(node.value, bool):
+        return node.value
+    word = node.text.lower() if isinstance(node, ScalarNode) else ""
+    fix = "true" if word in {"yes", "on", "y", "true", "1"} else "false" if word in {"no", "off", "n", "false", "0"} else ""
+    findings.add("E203", f"{what} is true or false, not {described(node)}", node.span, fix=fix)
+    return default
+
+
+def read_number(node: Node, what: str, minimum: float, maximum: float, findings: Findings) -> int | float | None:
+    """The node as a number between the two bounds."""
+    if not isinstance(node, ScalarNode) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
+        fix = _as_number_text(node)
+        findings.add("E203", f"{what} is a number, not {described(node)}", node.span, fix=fix)
+        return None
+    if not minimum <= node.value <= maximum:
+        upper = "" if math.isinf(maximum) else f" and at most {shown(maximum)}"
+        findings.add("E205", f"{what} is {node.text}, out of range", node.span, help=f"at least {shown(minimum)}{upper}")
+        return None
+    return node.value
+
+
+def _as_number_text(node: Node) -> str:
+    bare = node.text.replace("_", "").replace(",", "") if isinstance(node, ScalarNode) else ""
+    return bare if re.fullmatch(r"-?[1-9][0-9]*(\.[0-9]+)?", bare) else ""
+
+
+def read_choice(node: Node, what: str, choices: Sequence[str], findings: Findings) -> str | None:
+    """The node as one of a few words."""
+    if isinstance(node, ScalarNode) and node.value in choices:
+        return str(node.value)
+    near = did_you_mean(node.text, choices) if isinstance(node, ScalarNode) else ""
+    help = near or "one of " + ", ".join(f"`{choice}`" for choice in choices)
+    findings.add("E204", f"{what} cannot be {described(node)}", node.span, help=help)
+    return None
+
+
+def read_duration_ms(node: Node, what: str, findings: Findings) -> int | None:
+    """The node as a duration in ms, at most ten years."""
+    text = node.text if isinstance(node, ScalarNode) else ""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        findings.add("E206", f"{what} is a duration, not {described(node)}", node.span, help=_DURATION_HELP, fix=_duration_fix(text))
+        return None
+    duration_ms = int(match[1]) * _UNIT_MS[match[2]]
+    if duration_ms > _MAX_DURATION_MS:
+        findings.add("E206", f"{what} of `{text}` is longer than ten years", node.span)
+        return None
+    return duration_ms
+
+
+def _duration_fix(text: str) -> str:
+    worded = re.fullmatch(r"([1-9][0-9]*)\s*([A-Za-z]+)", text)
+    if worded is None:
+        return ""
+    number, unit = int(worded[1]), worded[2].lower()
+    if unit.startswith("w"):
+        return f"{number * 7}d"
+    starts = {"mi": "m", "ms": "ms", "milli": "ms", "s": "s", "h": "h", "d": "d", "m": "m"}
+    if unit.startswith("mo"):
+        return f"{number * 30}d"
+    return next((f"{number}{short}" for start, short in starts.items() if unit.startswith(start)), "")
+
+
+def read_path(node: Node, findings: Findings) -> Path | None:
+    """The node as a path to a field."""
+    if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+        fix = f"'\"{node.text}\"'" if isinstance(node, ScalarNode) and node.text else ""
+        findings.add("E207", f"the name of a field is expected, not {described(node)}", node.span, fix=fix)
+        return None
+    try:
+        return parse_path(node.value, node.span)
+    except PathInvalid as error:
+        findings.add("E207", error.message, node.span, help=error.hint)
+        return None
+
+
+def read_key_path(entry: Entry, findings: Findings) -> Path | None:
+    """The key of an entry as a path to a field."""
+    return read_path(ScalarNode(entry.key, entry.key, plain=True, span=entry.key_span), findings)
+
+
+def read_items(node: Node, what: str, findings: Findings) -> tuple[Node, ...]:
+    """The items of a list that must not be empty."""
+    if not isinstance(node, ListNode):
+        fix = f"[{node.text}]" if isinstance(node, ScalarNode) and node.text else ""
+        findings.add("E203", f"{what} is a list, not {described(node)}", node.span, fix=fix)
+        return ()
+    if not node.items:
+        findings.add("E203", f"{what} is an empty list", node.span, help="give it an item or leave it out")
+    if len(node.items) > MAX_LIST_ITEMS:
+        findings.add("E503", f"{what} has {len(node.items):,} items, more than {MAX_LIST_ITEMS:,}", node.span)
+        return ()
+    return node.items
+
+
+def read_scalar(node: Node, what: str, findings: Findings) -> Scalar | None:
+    """The node as text, a number, or true or false."""
+    if isinstance(node, ScalarNode) and node.value is not None:
+        return node.value
+    code = "E211" if is_null(node) else "E203"
+    findings.add(code, f"{what} is one value, not {described(node)}", node.span)
+    return None
+
+
+def one_or_many(node: Node, what: str, findings: Findings) -> tuple[Node, ...]:
+    """The items of a list, or the node alone."""
+    return read_items(node, what, findings) if isinstance(node, ListNode) else (node,)
+
+
+def described(node: Node) -> str:
+    """What stands there, for a message: the value with its kind, or just the kind of a list or a map."""
+    if isinstance(node, ScalarNode) and node.value is not None:
+        return f"{kind_of(node)} `{shown(node.text)}`" if isinstance(node.value, str) else f"`{shown(node.text)}`"
+    return kind_of(node)
+
+
+def as_duration(duration_ms: int) -> str:
+    """A duration in the largest unit that holds it without a rest."""
+    for unit in ("d", "h", "m", "s"):
+        if duration_ms and duration_ms % _UNIT_MS[unit] == 0:
+            return f"{duration_ms // _UNIT_MS[unit]}{unit}"
+    return f"{duration_ms}ms"
+
+
+def merged(nodes: Sequence[Node], section: str, findings: Findings, combined: Sequence[str] = ()) -> MapNode | None:
+    """The parts of a section that is spread over files, as one map; None where there is none.
+
+    A name that stands in two parts is a finding, and the first one counts; the keys in `combined` are maps that are
+    merged in the same way.
+    """
+    entries: dict[str, Entry] = {}
+    parts: dict[str, list[Node]] = {key: [] for key in combined}
+    maps = [reader.node for node in nodes if not is_null(node) and (reader := read_map(node, f"`{section}`", findings))]
+    for entry in (entry for part in maps for entry in part.entries):
+        first = entries.setdefault(entry.key, entry)
+        if entry.key in parts:
+            parts[entry.key].append(entry.value)
+        elif first is not entry:
+            related = (Related("first declared here", first.key_span),)
+            findings.add("E301", f"`{shown(entry.key)}` is declared twice in `{section}`", entry.key_span, help="rename one of them", related=related)
+    for key, values in parts.items():
+        if len(values) > 1 and (whole := merged(values, f"{section}.{key}", findings)):
+            entries[key] = Entry(key, entries[key].key_span, whole)
+    return MapNode(tuple(entries.values()), maps[0].span) if maps else None

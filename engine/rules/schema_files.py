@@ -1,0 +1,74 @@
+"""The event schemas that rule files name.
+
+In: the nodes of the rule files. Out: the documents, their bytes, and findings for those that cannot be used. Rule of the file: a schema that
+passes here is one that the server can check events with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from engine.rules.diagnostics import Findings
+from engine.rules.loader import MAX_FILE_BYTES
+from engine.rules.model import Span
+from engine.rules.nodes import Node, ScalarNode
+from engine.rules.parse_events import SchemaFile, named_schemas
+from engine.rules.schemas import EventSchema, SchemaInvalid
+from engine.rules.snapshot import read_beside
+
+
+@dataclass(slots=True)
+class SchemaFiles:
+    """What was read: schemas by rule file and name, and the bytes of each schema file by its shown path."""
+
+    schemas: dict[tuple[str, str], SchemaFile] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+
+def read_schemas(files: Mapping[str, Node | None], findings: Findings) -> SchemaFiles:
+    """Read every schema that the files name, each once."""
+    read = SchemaFiles()
+    documents: dict[str, Mapping[str, object] | None] = {}
+    for file, node in files.items():
+        for name in named_schemas(node) if node else ():
+            _read(file, name, read, documents, findings)
+    return read
+
+
+def _read(
+    file: str, name: ScalarNode, read: SchemaFiles, documents: dict[str, Mapping[str, object] | None], findings: Findings
+) -> None:
+    try:
+        path, data = read_beside(file, name.text)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "not a file name"
+        help = "the path is relative to this file"
+        findings.add("E309", f"cannot read the schema `{name.text}`: {reason.lower()}", name.span, help=help)
+        return
+    read.contents[path] = data
+    if path not in documents:
+        documents[path] = _document(path, data, findings)
+    read.schemas[file, name.text] = SchemaFile(path, documents[path])
+
+
+def _document(path: str, data: bytes, findings: Findings) -> Mapping[str, object] | None:
+    start = Span(path, 1, 1, 1, 1)
+    if len(data) > MAX_FILE_BYTES:
+        findings.add("E309", f"the schema is larger than {MAX_FILE_BYTES:,} bytes", start)
+        return None
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        place = Span(path, error.lineno, error.colno, error.lineno, error.colno + 1)
+        findings.add("E309", f"the schema is not JSON: {error.msg}", place)
+        return None
+    if not isinstance(document, dict):
+        findings.add("E309", "the schema is not a JSON object", start, help='write `{"type": "object", "properties": {…}}`')
+        return None
+    try:
+        EventSchema(document)
+    except SchemaInvalid as error:
+        findings.add("E309", f"not a usable JSON Schema: {error}", start)
+        return None
+    return document

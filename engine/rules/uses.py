@@ -1,0 +1,137 @@
+"""Where a ruleset uses what: its conditions with their owners, and the leaves of each.
+
+In: a ruleset. Out: flat streams for the checks and the lints. Rule of the file: named conditions are not followed, they are owners themselves.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+
+from engine.rules.model import (
+    All,
+    AnyOf,
+    Condition,
+    Derived,
+    FieldRef,
+    ListRef,
+    Not,
+    Path,
+    Ruleset,
+    RuleTest,
+    SendTo,
+    Span,
+    Test,
+    Transform,
+    Use,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A condition, and the rule it stands in: section and id."""
+
+    rule_id: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A test or a named condition, and whether it stands under an odd or even number of negations, or inside an element."""
+
+    item: Test | Use
+    negated: bool
+    in_element: bool
+
+
+def conditions_of(ruleset: Ruleset) -> Iterator[Owned]:
+    """Every condition of the ruleset, named ones included."""
+    for name, condition in ruleset.conditions.items():
+        yield Owned(f"conditions.{name}", condition)
+    for rule in ruleset.filters:
+        yield Owned(f"filters.{rule.id}", rule.when)
+    for aggregation in ruleset.aggregations.values():
+        if aggregation.when is not None:
+            yield Owned(f"aggregations.{aggregation.id}", aggregation.when)
+        for measure in aggregation.measures:
+            if measure.condition is not None:
+                yield Owned(f"aggregations.{aggregation.id}", measure.condition)
+
+
+def leaves(condition: Condition, *, negated: bool = False, in_element: bool = False) -> Iterator[Leaf]:
+    """Every test and every `use` in the condition, those on elements and sizes included."""
+    match condition:
+        case Test():
+            yield Leaf(condition, negated, in_element)
+            if isinstance(condition.value, Condition):
+                yield from leaves(condition.value, negated=negated, in_element=True)
+        case Use():
+            yield Leaf(condition, negated, in_element)
+        case All(items) | AnyOf(items):
+            for item in items:
+                yield from leaves(item, negated=negated, in_element=in_element)
+        case Not(item):
+            yield from leaves(item, negated=not negated, in_element=in_element)
+
+
+def lists_of(condition: Condition) -> Iterator[tuple[ListRef, str]]:
+    """Every named list in the condition, and the operator it goes with."""
+    for leaf in leaves(condition):
+        if isinstance(leaf.item, Test) and isinstance(leaf.item.value, ListRef):
+            yield leaf.item.value, leaf.item.operator
+
+
+def routes_of(ruleset: Ruleset) -> Iterator[tuple[str, str, Span]]:
+    """Every route that is used: its name, the rule, and the place."""
+    if ruleset.events.late.route:
+        yield ruleset.events.late.route, "events", ruleset.events.span
+    for rule in ruleset.filters:
+        for action in rule.actions:
+            if isinstance(action, SendTo):
+                yield action.to, f"filters.{rule.id}", action.span
+    for aggregation in ruleset.aggregations.values():
+        rule_id = f"aggregations.{aggregation.id}"
+        if aggregation.late_route:
+            yield aggregation.late_route, rule_id, aggregation.span
+        if aggregation.emit:
+            yield aggregation.emit.to, rule_id, aggregation.span
+
+
+def derived_paths(derived: Derived) -> Iterator[Path]:
+    """The fields that a derived field reads; those inside a JMESPath expression are not known."""
+    for argument in derived.args:
+        if isinstance(argument, Path):
+            yield argument
+        elif isinstance(argument, FieldRef):
+            yield argument.path
+
+
+def transforms_of(ruleset: Ruleset) -> Iterator[tuple[str, Transform]]:
+    """Every transform, and the rule it stands in."""
+    for rule in ruleset.filters:
+        for action in rule.actions:
+            if isinstance(action, Transform):
+                yield f"filters.{rule.id}", action
+
+
+def expectations_of(test: RuleTest) -> Iterator[Mapping[str, object]]:
+    """Every `expect` of a test, in order."""
+    steps = test.body.get("steps")
+    for holder in (test.body, *(steps if isinstance(steps, list) else ())):
+        expected = holder.get("expect") if isinstance(holder, Mapping) else None
+        if isinstance(expected, Mapping):
+            yield expected
+
+
+def names_in(value: object) -> tuple[str, ...]:
+    """One name or a list of names, as a tuple."""
+    return tuple(str(item) for item in value) if isinstance(value, list) else (str(value),) if isinstance(value, str) else ()
+
+
+def meaning(value: object) -> object:
+    """A key that two parts of a ruleset share only where they mean the same: places are left out, `1` is not `true`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value).__name__, *(meaning(getattr(value, field.name)) for field in fields(value) if field.compare)
+    if isinstance(value, list | tuple):
+        return tuple(meaning(item) for item in value)
+    if isinstance(value, dict):
+        return tuple((name, meaning(item)) for name, item in value.items())
+    return type(value).__name__, value

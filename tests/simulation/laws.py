@@ -1,0 +1,135 @@
+"""What must hold in every state of the world, and what must hold of every write."""
+
+from collections import Counter
+
+from engine.pipeline.aggregate import read_values
+from engine.ports import Partial
+from tests.simulation.world import World
+
+
+
+class LawBroken(AssertionError):
+    """A promise of the delivery protocol does not hold; the message says which, and how it came to that."""
+
+
+class Laws:
+    """Checks a world after every step, and remembers what may never go back."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._counts: Counter[str] = Counter()
+        self._claims: dict[str, list[tuple[object, ...]]] = {}
+        self._partials: dict[tuple[str, object, int], bytes] = {}
+        self._committed: dict[str, int] = {}
+        self._ids = sorted({_identity(event) for client in world.clients for event in client.events})
+        self._blocked = {_identity(event) for client in world.clients for event in client.events if b'"bad":true' in event}
+
+    def check(self) -> None:
+        """Raises LawBroken."""
+        self._answers_are_true()
+        self._aggregates_count_once()
+        self._copies_on_the_topic_have_an_excuse()
+        self._ledgers_balance()
+        self._claims_never_come_back()
+        self._partials_of_a_commit_never_change()
+
+    def check_end(self) -> None:
+        """What holds once every client has its answers and nothing is under way."""
+        counts = self._merged()
+        answered = self._answered()
+        lossy = self._world.lossy
+        for identity in self._ids:
+            expected = 1 if answered.get(identity) in ("accepted", "duplicate") else 0
+            if counts[identity] != expected and not (lossy and counts[identity] < expected):
+                self._broken(2, f"event {identity} ended as {answered.get(identity)} and is counted {counts[identity]} times")
+
+    def _answered(self) -> dict[str, str]:
+        best: dict[str, str] = {}
+        for client in self._world.clients:
+            for event, answer in zip(client.events, client.answers, strict=True):
+                if answer is not None and answer.status != "retry" and best.get(_identity(event)) != "accepted":
+                    best[_identity(event)] = answer.status
+        return best
+
+    def _answers_are_true(self) -> None:
+        for client in self._world.clients:
+            for event, answer in zip(client.events, client.answers, strict=True):
+                identity = _identity(event)
+                if answer is None or answer.status not in ("accepted", "duplicate"):
+                    continue
+                if not self._world.published[identity]:
+                    law = 11 if identity in self._blocked else 1
+                    self._broken(law, f"event {identity} was answered {answer.status} and is not on the topic")
+
+    def _aggregates_count_once(self) -> None:
+        counts = self._merged()
+        for identity, number in counts.items():
+            if number > 1:
+                self._broken(2, f"event {identity} is counted {number} times")
+        for identity, number in self._counts.items():
+            if counts[identity] < number:
+                self._broken(2, f"the count of event {identity} went back from {number} to {counts[identity]}")
+        if sum(counts.values()) != self._total():
+            self._broken(2, f"groups disagree: {dict(counts)} by event, {self._total()} in all")
+        if not self._world.passing:
+            for identity, status in self._answered().items():
+                if status in ("accepted", "duplicate") and counts[identity] != 1:
+                    self._broken(2, f"event {identity} was answered {status} and is counted {counts[identity]} times")
+        self._counts = counts
+
+    def _copies_on_the_topic_have_an_excuse(self) -> None:
+        for identity, number in self._world.published.items():
+            if number > 1 + self._world.excused[identity]:
+                self._broken(3, f"event {identity} was published {number} times with {self._world.excused[identity]} excuses")
+
+    def _ledgers_balance(self) -> None:
+        for process in self._world.processes.values():
+            ledger, held = process.processor.stages.answers.ledger, process.processor.in_flight()
+            if ledger.balance() != held:
+                self._broken(5, f"{process.name}: the ledger says {ledger.balance()} in flight, it holds {held}")
+
+    def _claims_never_come_back(self) -> None:
+        for key, row in self._world.store.claim_rows().items():
+            values = self._claims.setdefault(key, [])
+            if not values or values[-1] != row:
+                if row in values:
+                    self._broken(6, f"claim {key} took the value {row} again")
+                values.append(row)
+        for key in self._claims:
+            if key not in self._world.store.claim_rows():
+                self._broken(6, f"claim {key} was deleted")
+
+    def _partials_of_a_commit_never_change(self) -> None:
+        for owner, partial in self._world.store.partial_rows():
+            place = (owner, partial.group, partial.seq)
+            if self._partials.setdefault(place, partial.now) != partial.now:
+                self._broken(8, f"owner {owner} wrote group {partial.group} at seq {partial.seq} with two values")
+
+    def _merged(self) -> Counter[str]:
+        return Counter({key.removeprefix("id:"): number for key, number in self._values("per_event").items()})
+
+    def _total(self) -> int:
+        return sum(self._values("all").values())
+
+    def _values(self, aggregation: str) -> Counter[str]:
+        """The count of each group by key, read in one instant."""
+        rule = self._world.plan.aggregations[aggregation]
+        found: Counter[str] = Counter()
+        by_key: dict[str, list[tuple[str, Partial]]] = {}
+        for owner, partial in self._world.store.partial_rows():
+            if partial.group.aggregation == rule.state_id:
+                by_key.setdefault(partial.group.key, []).append((owner, partial))
+        for key, rows in by_key.items():
+            stored = [self._world.store.as_stored(owner, partial) for owner, partial in rows]
+            committed = {owner: self._world.store.committed_of(owner) for owner, _ in rows}
+            found[key] = sum(int(str(window.values["n"])) for window in read_values(rule, stored, committed))
+        return found
+
+    def _broken(self, law: int, what: str) -> None:
+        raise LawBroken(f"law {law}: {what}\n  " + "\n  ".join(self._world.trace[-80:]))
+
+
+def _identity(event: bytes) -> str:
+    return event.partition(b'"id":"')[2].partition(b'"')[0].decode()
+
+

@@ -1,0 +1,234 @@
+"""Processes, clients, a store, an egress and the faults between them, on one event loop and one random seed.
+
+The processes run the real processor. Nothing happens by itself: each step, the scheduler picks one thing that may
+happen (a request is carried out, an answer is lost, a process dies, time passes …) and lets everybody react.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import orjson
+
+from engine.app import build_processor
+from engine.event import Outcome, Record, Refusal, Submission
+from engine.pipeline.owner import LeaseTimes
+from engine.pipeline.processor import Options, Processor
+from engine.ports import Partial, StoredPartial
+from engine.rules.plan import Plan
+from engine.state.memory import MemoryStateStore
+from engine.testing import ManualClock, RecordingDeadLetters
+from tests.simulation.network import Network, RemoteStore
+
+EVENT_TIME_MS = 1_772_442_000_000
+FINAL = ("accepted", "duplicate", "blocked", "rejected")
+
+
+class SharedStore(MemoryStateStore):
+    """The one store of the world; a lease may end at any time."""
+
+    def expire(self, owner: str) -> None:
+        """End a lease, as a pause of its owner or a jump of the clock does."""
+        if owner in self._owners:
+            self._owners[owner].deadline_ms = 0
+
+    def claim_rows(self) -> dict[str, tuple[object, ...]]:
+        """Every claim's value, without its time."""
+        return {key: row[1:] for key, row in self._claims.items()}
+
+    def partial_rows(self) -> list[tuple[str, Partial]]:
+        """Every partial with its owner."""
+        panes = [rows for aggregation in self._partials.values() for rows in aggregation.values()]
+        return [(owner, partial) for rows in panes for owner, partial in rows.items()]
+
+    def committed_of(self, owner: str) -> int:
+        """The committed number of an owner."""
+        return self._owners[owner].committed if owner in self._owners else 0
+
+    @staticmethod
+    def as_stored(owner: str, partial: Partial) -> StoredPartial:
+        """A partial as a reader finds it."""
+        return StoredPartial(partial.group, owner, partial.seq, partial.now, partial.prev_seq, partial.prev)
+
+
+@dataclass(eq=False)
+class Delivery:
+    """Records handed to the egress and not yet out."""
+
+    process: str
+    owner: str
+    records: list[Record]
+    done: asyncio.Future[list[Refusal]]
+
+
+class Client:
+    """Sends its events as one submission, and again until each has a final answer."""
+
+    def __init__(self, name: str, events: Sequence[bytes], processes: Sequence[str]) -> None:
+        self.name = name
+        self.processes = processes
+        self.events = list(events)
+        self.answers: list[Outcome | None] = [None] * len(self.events)
+        self.waiting_for: str | None = None
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether every event has its final answer."""
+        return self.waiting_for is None and all(answer and answer.status in FINAL for answer in self.answers)
+
+    def open_places(self) -> list[int]:
+        """The places of the events without a final answer."""
+        return [i for i, answer in enumerate(self.answers) if answer is None or answer.status not in FINAL]
+
+
+class Process:
+    """One worker process, with clocks of its own."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.name = name
+        self.world = world
+        self.clock = ManualClock()
+        self.dead = False
+        self.owners: list[str] = []
+        self.remote = RemoteStore(name, world.store, world.network)
+        self.processor: Processor = build_processor(
+            world.plan,
+            store=self.remote,
+            egress=SimulatedEgress(self),
+            dead_letters=world.dead_letters,
+            clock=self.clock,
+            options=Options(max_batches=3, lease=LeaseTimes(), owner_name=self._new_owner),
+            topic="events",
+        )
+        self.task = asyncio.ensure_future(self.processor.run())
+
+    def _new_owner(self) -> str:
+        name = f"{self.name}.{next(self.world.owner_numbers)}"
+        self.owners.append(name)
+        return name
+
+    async def crash(self) -> None:
+        """Die at this instruction: nothing more reaches the store, the egress or a client."""
+        self.dead = self.remote.dead = True
+        self.world.network.cut(self.name, requests_may_arrive=True)
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+class SimulatedEgress:
+    """A producer: what is handed over comes out when the scheduler says so."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def send(self, records: Sequence[Record]) -> Awaitable[list[Refusal]]:
+        """See Egress."""
+        done: asyncio.Future[list[Refusal]] = asyncio.get_running_loop().create_future()
+        world, process = self._process.world, self._process
+        if records and not process.dead:
+            world.deliveries.append(Delivery(process.name, process.owners[-1] if process.owners else "", list(records), done))
+        else:
+            done.set_result([])
+        return done
+
+    async def purge(self) -> None:
+        """See Egress."""
+        if not self._process.dead:
+            self._process.world.excuse(self._process)
+        for delivery in [d for d in self._process.world.deliveries if d.process == self._process.name]:
+            self._process.world.deliveries.remove(delivery)
+            if self._process.world.random.random() < 0.5:
+                self._process.world.put_out(delivery, zombie=True)
+
+    async def close(self) -> None:
+        """See Egress."""
+
+
+@dataclass
+class Faults:
+    """How often each kind of fault may happen in one run."""
+
+    crash: int = 0
+    expire: int = 0
+    lose_answer: int = 0
+    lose_request: int = 0
+    arrive_late: int = 0
+    outage: int = 0
+    clock_back: int = 0
+    refused: frozenset[str] = frozenset()
+
+
+@dataclass
+class World:
+    """Everything, and what has been seen so far."""
+
+    plan: Plan
+    seed: int
+    faults: Faults
+    clients: list[Client]
+    process_names: Sequence[str] = ("p", "q")
+    passing: bool = False
+    lossy: bool = False
+    network: Network = field(default_factory=Network)
+    deliveries: list[Delivery] = field(default_factory=list)
+    topic: list[Record] = field(default_factory=list)
+    published: Counter[str] = field(default_factory=Counter)
+    excused: Counter[str] = field(default_factory=Counter)
+    trace: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start the processes."""
+        self.random = random.Random(self.seed)
+        self.owner_numbers = count(1)
+        self.store_clock = ManualClock()
+        self.store = SharedStore(self.store_clock)
+        self.dead_letters = RecordingDeadLetters()
+        self.dark: set[str] = set()
+        self.processes = {name: Process(self, name) for name in self.process_names}
+
+    def send(self, client: Client, process: Process) -> None:
+        """The client sends what has no final answer yet."""
+        places = client.open_places()
+
+        def answered(submission: Submission) -> None:
+            if process.dead:
+                return
+            client.waiting_for = None
+            for place, outcome in zip(places, submission.outcomes, strict=True):
+                client.answers[place] = outcome
+
+        items = [client.events[place] for place in places]
+        size = sum(map(len, items))
+        submission = Submission(items, input_name="http", received_ms=EVENT_TIME_MS, size_bytes=size, done=answered)
+        client.waiting_for = process.name
+        if not process.processor.offer(submission):
+            client.waiting_for = None
+
+    def put_out(self, delivery: Delivery, *, zombie: bool = False) -> None:
+        """The egress takes the records, but for those it refuses for good."""
+        refusals = []
+        for record in delivery.records:
+            identity = orjson.loads(record.value)["id"]
+            if identity in self.faults.refused and not zombie:
+                refusals.append(Refusal(record, "too large"))
+            elif identity not in self.faults.refused:
+                self.topic.append(record)
+                self.published[identity] += 1
+        if not delivery.done.done():
+            delivery.done.set_result(refusals)
+
+    def excuse(self, process: Process) -> None:
+        """The process lost its lease or died: what it holds may be published once more."""
+        for event in process.processor.stages.answers.in_flight.values():
+            self.excused[str(event.data.get("id") or str(event.claim_key).partition(":")[2])] += 1
+
+    async def quiesce(self) -> None:
+        """Let everybody react until nobody has anything left to do."""
+        ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+        while True:
+            await asyncio.sleep(0)
+            if not ready:
+                return

@@ -1,0 +1,92 @@
+"""Each measure by itself: what it takes, what it keeps, and what bytes cannot change."""
+
+import json
+
+import pytest
+
+from engine.rules.measures import combine, measure_kind, merged
+from engine.rules.model import Measure
+from engine.rules.sketches import EXACT_DISTINCT, EXACT_QUANTILE, EXACT_TOP, Distinct, Quantile, Top
+
+
+def kept(state: Distinct | Quantile | Top, values: object) -> Distinct | Quantile | Top:
+    for value in values:  # type: ignore[attr-defined]  # any iterable
+        state.add(value)
+    return state
+
+
+def test_one_as_number_text_and_truth_are_three_distinct_values_and_one_point_zero_is_one() -> None:
+    assert kept(Distinct(), [1, "1", True, 1.0, 1]).result() == 3
+
+
+@pytest.mark.parametrize("value", [None, [], {}, float("inf"), float("nan"), object()])
+def test_what_is_no_finite_scalar_is_passed_over(value: object) -> None:
+    assert kept(Distinct(), [value]).result() == 0
+    assert kept(Quantile(0.5), [value, True, "7"]).result() is None
+    assert kept(Top(3), [value]).result() == []
+
+
+def test_distinct_is_exact_while_small_and_within_three_percent_of_fifty_thousand() -> None:
+    assert kept(Distinct(), range(EXACT_DISTINCT)).result() == EXACT_DISTINCT
+    assert kept(Distinct(), range(50_000)).result() == pytest.approx(50_000, rel=0.03)
+
+
+def test_exact_distinct_stays_exact_after_bytes_and_merging() -> None:
+    left, right = kept(Distinct(exact=True), range(4_000)), kept(Distinct(exact=True), range(2_000, 6_000))
+    again = Distinct.from_json(json.loads(json.dumps(left.to_json())), exact=True)
+    again.merge(right)  # type: ignore[arg-type]  # both are Distinct
+    assert again.result() == 6_000
+
+
+def test_quantile_is_the_nearest_rank_while_small_and_within_two_ranks_in_a_hundred_afterwards() -> None:
+    assert kept(Quantile(0.95), range(1, 101)).result() == 95
+    assert kept(Quantile(0.07), range(1, 101)).result() == 7
+    assert kept(Quantile(0.0), [3, 1, 2]).result() == 1
+    assert kept(Quantile(1.0), [3, 1, 2]).result() == 3
+    assert kept(Quantile(0.95), range(100_000)).result() == pytest.approx(95_000, abs=2_500)
+
+
+def test_quantile_takes_integers_that_no_float_can_hold() -> None:
+    assert kept(Quantile(0.5), [10**400, -(10**400)] * EXACT_QUANTILE).result() in (1.7976931348623157e308, -1.7976931348623157e308)
+
+
+def test_top_orders_by_count_then_text_and_finds_the_frequent_ones_among_many() -> None:
+    assert kept(Top(2), ["b", "a", "a", "b", "c"]).result() == [{"value": "a", "count": 2}, {"value": "b", "count": 2}]
+    rare = [f"r{i}" for i in range(EXACT_TOP * 4)]
+    top = kept(Top(2), ["x"] * 5_000 + rare + [7] * 4_000).result()
+    assert [row["value"] for row in top] == ["x", 7]  # type: ignore[union-attr]  # Top's rows
+
+
+@pytest.mark.parametrize("size", [10, 3_000])
+@pytest.mark.parametrize("kind", ["distinct", "quantile", "top"])
+def test_merging_leaves_the_other_as_it_was_and_bytes_keep_the_meaning(kind: str, size: int) -> None:
+    measure = measure_kind(Measure("m", kind, q=0.5, n=5))
+    assert measure is not None
+    left, right = measure.initial(), measure.initial()
+    kept(left[0], range(size))
+    kept(right[0], range(size, 2 * size))
+    again = measure.decode(json.loads(json.dumps(measure.encode(right))))
+    before = measure.result(right)
+    assert measure.result(again) == before
+    merged([measure], left, right)
+    assert measure.result(right) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right", "figure"),
+    [
+        ("ratio", 1, 4, 0.25),
+        ("ratio", 1, 0, None),
+        ("ratio", None, 2, None),
+        ("ratio", "a", 2, None),
+        ("difference", 5, 7, -2),
+        ("difference", 5, None, None),
+        ("ratio", True, 2, None),
+        ("ratio", 10**400, 3, None),
+        ("difference", 10**400, 0.5, None),
+    ],
+)
+def test_a_figure_computed_from_others_is_none_where_they_do_not_allow_it(
+    kind: str, left: object, right: object, figure: object
+) -> None:
+    assert combine(kind, left, right) == figure
