@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
 from pydantic_core import ErrorDetails
 
 from engine.errors import SettingsInvalid
@@ -117,9 +116,13 @@ class HttpSettings(_Section):
 
     host: Annotated[str, AfterValidator(_read_host), Env("HTTP_HOST")] = "127.0.0.1"
     port: Annotated[int, _whole(0, 65_535), Env("HTTP_PORT")] = 8080
-    max_body_bytes: Annotated[int, _size("1KiB", "1GiB"), Env("HTTP_MAX_BODY")] = Field(default=8 << 20, validation_alias="max_body")
+    max_body_bytes: Annotated[int, _size("1KiB", "1GiB"), Env("HTTP_MAX_BODY")] = Field(
+        default=8 << 20, validation_alias="max_body"
+    )
     max_events: Annotated[int, _whole(1, 1_000_000), Env("HTTP_MAX_EVENTS")] = 10_000
-    max_event_bytes: Annotated[int, _size("256", "64MiB"), Env("HTTP_MAX_EVENT")] = Field(default=1 << 20, validation_alias="max_event")
+    max_event_bytes: Annotated[int, _size("256", "64MiB"), Env("HTTP_MAX_EVENT")] = Field(
+        default=1 << 20, validation_alias="max_event"
+    )
 
 
 class ProcessorSettings(_Section):

@@ -59,7 +59,9 @@ class _Reading:
             return {}
         section = prefix.removesuffix(".")
         if not isinstance(node, yaml.MappingNode):
-            self._fault(node, f"`{section}` is not a section; write its keys below it" if section else "the file is not a map of sections")
+            self._fault(
+                node, f"`{section}` is not a section; write its keys below it" if section else "the file is not a map of sections"
+            )
             return {}
         entries: dict[str, yaml.Node] = {}
         for key, value in node.value:

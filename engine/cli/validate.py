@@ -17,7 +17,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("validate", help="check rules; the same load and compile as the server's")
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a rules directory, or a file in one; default: rules")
     parser.add_argument("--format", choices=tuple(FORMS), default="human", help="default: %(default)s")
-    parser.add_argument("--fail-on", choices=("error", "warning"), default="error", help="exit with 1 from this severity; default: %(default)s")
+    parser.add_argument(
+        "--fail-on", choices=("error", "warning"), default="error", help="exit with 1 from this severity; default: %(default)s"
+    )
     parser.set_defaults(run=run)
 
 

@@ -11,7 +11,7 @@ import orjson
 
 from engine.event import JsonObject
 from engine.ingress.json_errors import why_not_json
-from engine.ingress.numbers import may_hold_large_integer, split_array
+from engine.ingress.large_integers import has_long_digits, split_array
 from engine.rules.diagnostics import shown
 
 JSON: Final = "application/json"
@@ -75,10 +75,8 @@ def _read_json(body: bytes) -> Items:
         return (body,)
     if not isinstance(value, list):
         raise BodyError(400, "not_an_event", "the body is neither an object nor an array; send an event, or an array of events")
-    if value and may_hold_large_integer(body):
-        # The objects have lost digits that the decoder must see.
-        return split_array(body)
-    return value
+    # Where digits may be lost in the objects, the decoder has to see the bytes.
+    return split_array(body) if has_long_digits(body) else value
 
 
 def _read_lines(body: bytes) -> Items:

@@ -10,15 +10,14 @@ for copies have neither.
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 from zlib import crc32
 
 import orjson
 
 from engine.event import Event, JsonObject, Outcome, Submission
 from engine.ingress import faults
-from engine.ingress.faults import Rejected
-from engine.ingress.numbers import find_large_integer, may_hold_large_integer
+from engine.ingress.large_integers import any_has_long_digits, find_large_integer
 from engine.rules.keys import escaped
 from engine.rules.model import Path
 from engine.rules.plan_events import EventPlan, Reader, TypePlan
@@ -26,14 +25,22 @@ from engine.rules.schemas import EventSchema
 from engine.rules.times import MAX_TIME_MS, MIN_TIME_MS, parse_time
 
 MAX_DEPTH: Final = 64
-"""How deeply arrays and objects may be nested, the event itself counted. The encoder's own limit is 254."""
+"""How deeply arrays and objects may be nested, the event itself counted."""
 
 _log = logging.getLogger(__name__)
 
 
+class _Rejected(Exception):
+    """An event cannot go in; `outcome` is what its sender is told."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What the loop needs of an event type. `identify` returns the event's identity or raises Rejected."""
+    """What the loop needs of an event type. `identify` returns the event's identity or raises."""
 
     schema: EventSchema | None = None
     identify: Callable[[JsonObject], str] | None = None
@@ -48,7 +55,7 @@ class Decoder:
     """Decodes submissions under one plan.
 
     `now_ms` is the wall clock that `events.max_skew` refers to. An event's size is that of its canonical form: compact UTF-8
-    with its members sorted.
+    with its members sorted. `max_depth` can do nothing beyond 254, the encoder's own limit.
     """
 
     def __init__(self, plan: EventPlan, now_ms: Callable[[], int], *, max_event_bytes: int, max_depth: int = MAX_DEPTH) -> None:
@@ -58,18 +65,19 @@ class Decoder:
         self._max_depth = max_depth
         self._kinds = {name: _kind(type_plan) for name, type_plan in plan.types.items()}
 
-    def decode(self, submission: Submission) -> list[Event]:  # noqa: C901, PLR0912 - one flat loop: a call costs as much as a check
+    def decode(self, submission: Submission) -> list[Event]:
         """The events of a submission, in its order.
 
         Items that are no events are settled as rejected before this returns; should they be all, the submission is done.
-        Objects among the items are as `orjson` decoded them; they are kept and later changed, not copied.
+        Objects among the items are as `orjson` decoded them, from JSON without integers beyond 64 bits; they are kept and later
+        changed, not copied.
         """
         plan, kinds, max_event_bytes, max_depth = self._plan, self._kinds, self._max_event_bytes, self._max_depth
         read_type, read_time, read_key = plan.read_type, plan.read_time, plan.read_key
         now_ms = self._now_ms()
         earliest_ms = MIN_TIME_MS if plan.max_past_ms is None else now_ms - plan.max_past_ms
         latest_ms = MAX_TIME_MS if plan.max_future_ms is None else now_ms + plan.max_future_ms
-        suspect = may_hold_large_integer(b" ".join([item for item in submission.items if type(item) is bytes]))
+        doubt = any_has_long_digits(submission.items)
         loads, dumps, ids = orjson.loads, orjson.dumps, submission.ids
         events: list[Event] = []
         for index, item in enumerate(submission.items):
@@ -77,17 +85,17 @@ class Decoder:
                 raw = item if type(item) is bytes else None
                 data = item if raw is None else loads(raw)
                 if type(data) is not dict:
-                    raise faults.not_an_object(data)
+                    _reject(faults.not_an_object(data))
                 try:
                     canonical = dumps(data, option=orjson.OPT_SORT_KEYS)
                 except orjson.JSONEncodeError:
-                    raise faults.too_deep(max_depth) from None
+                    _reject(faults.too_deep(max_depth))
                 if len(canonical) > max_event_bytes or canonical.count(b"{") + canonical.count(b"[") > max_depth:
                     self._check_extent(data, len(canonical))
-                if suspect and raw is not None:
-                    _check_numbers(raw)
+                if doubt and raw is not None:
+                    _check_integers(raw)
                 if "enrichment" in data or "processing" in data:
-                    raise faults.reserved_member(data)
+                    _reject(faults.reserved_member(data))
                 name = read_type(data)
                 kind = kinds.get(name) if type(name) is str else None
                 if kind is None:
@@ -98,15 +106,17 @@ class Decoder:
                     claim_key = kind.claim_prefix + identity
                 time_ms = parse_time(read_time(data))
                 if time_ms is None:
-                    raise faults.bad_time(plan.time_path, read_time(data))
+                    _reject(faults.bad_time(plan.time_path, read_time(data)))
                 if not earliest_ms <= time_ms <= latest_ms:
-                    raise self._outside_skew(time_ms, now_ms)
+                    _reject(self._outside_skew(time_ms, now_ms))
                 if kind.schema is not None and not kind.schema.is_valid(data):
-                    raise faults.against_schema(kind.schema, data)
+                    _reject(faults.against_schema(kind.schema, data))
                 key = read_key(data)
                 if type(key) is not str or not key:
                     key = str(key) if type(key) is int else None
-                events.append(Event(data, raw, str(name), time_ms, key, claim_key, kind.ttl_ms, crc32(canonical), submission, index))
+                events.append(
+                    Event(data, raw, str(name), time_ms, key, claim_key, kind.ttl_ms, crc32(canonical), submission, index)
+                )
             except Exception as error:  # noqa: BLE001 - whatever a bug raises costs one event, never the batch
                 submission.settle(index, _outcome(error, item))
         return events
@@ -114,25 +124,35 @@ class Decoder:
     def _undeclared(self, name: object) -> _Kind:
         plan = self._plan
         if name is None:
-            raise faults.missing_type(plan.type_path)
-        if plan.pass_unknown_types and isinstance(name, str) and name:
-            return _UNDECLARED
-        raise faults.unknown_type(plan.type_path, name, self._kinds)
+            _reject(faults.missing_type(plan.type_path))
+        if not (plan.pass_unknown_types and isinstance(name, str) and name):
+            _reject(faults.unknown_type(plan.type_path, name, self._kinds))
+        return _UNDECLARED
 
-    def _outside_skew(self, time_ms: int, now_ms: int) -> Rejected:
+    def _outside_skew(self, time_ms: int, now_ms: int) -> Outcome:
         limit_ms = self._plan.max_future_ms if time_ms > now_ms else self._plan.max_past_ms
         return faults.outside_skew(self._plan.time_path, time_ms, now_ms, limit_ms)
 
     def _check_extent(self, data: JsonObject, size_bytes: int) -> None:
-        """Raise Rejected where the event is too large, or nested too deeply and not merely full of brackets."""
+        """Reject what is too large, or nested too deeply and not merely full of brackets."""
         if size_bytes > self._max_event_bytes:
-            raise faults.too_large(size_bytes, self._max_event_bytes)
+            _reject(faults.too_large(size_bytes, self._max_event_bytes))
         containers: list[object] = [data]
         for _ in range(self._max_depth):
             members = (member for container in containers for member in _members(container))
             containers = [member for member in members if isinstance(member, dict | list)]
         if containers:
-            raise faults.too_deep(self._max_depth)
+            _reject(faults.too_deep(self._max_depth))
+
+
+def _check_integers(raw: bytes) -> None:
+    found = find_large_integer(raw)
+    if found:
+        _reject(faults.number_range(*found))
+
+
+def _reject(outcome: Outcome) -> NoReturn:
+    raise _Rejected(outcome)
 
 
 def _members(container: object) -> Iterable[object]:
@@ -141,19 +161,13 @@ def _members(container: object) -> Iterable[object]:
     return container if isinstance(container, list) else ()
 
 
-def _check_numbers(raw: bytes) -> None:
-    found = find_large_integer(raw)
-    if found:
-        raise faults.number_range(*found)
-
-
 def _outcome(error: Exception, item: bytes | JsonObject) -> Outcome:
-    if isinstance(error, Rejected):
+    if isinstance(error, _Rejected):
         return error.outcome
     if isinstance(error, orjson.JSONDecodeError) and isinstance(item, bytes):
-        return faults.invalid_json(item, error).outcome
+        return faults.invalid_json(item, error)
     _log.error("an event could not be decoded", exc_info=error)
-    return faults.internal_error(error).outcome
+    return faults.internal_error(error)
 
 
 def _kind(type_plan: TypePlan) -> _Kind:
@@ -179,4 +193,4 @@ def _identity_part(path: Path, value: object) -> str:
         return value
     if type(value) is int:
         return str(value)
-    raise faults.bad_claim_key(path, value)
+    _reject(faults.bad_claim_key(path, value))

@@ -1,6 +1,6 @@
-"""Why an event is rejected: one function per code, each with the place, the value seen and what to do.
+"""Why an event is rejected: one function for each reason, with the place, the value seen and what to do.
 
-In: what the decoder saw. Out: a `Rejected` to raise. Rule of the file: these are the only words that the sender of a bad event reads.
+In: what the decoder saw. Out: an outcome. Rule of the file: codes are stable, words are for the person who sent the event.
 """
 
 from collections.abc import Collection
@@ -25,78 +25,70 @@ _TIME_WORDS: Final = "send RFC 3339 text such as `2026-03-01T09:30:00Z`, or epoc
 _UNITS_MS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
 
-class Rejected(Exception):
-    """An event cannot go in; `outcome` is what its sender is told."""
-
-    def __init__(self, code: str, message: str, pointer: str = "") -> None:
-        super().__init__(message)
-        self.outcome = Outcome(REJECTED, code, message, pointer)
-
-
-def invalid_json(raw: bytes, error: orjson.JSONDecodeError) -> Rejected:
+def invalid_json(raw: bytes, error: orjson.JSONDecodeError) -> Outcome:
     """The bytes are not JSON; nesting that the decoder does not follow is `too_deep`."""
     if "depth limit" in error.msg:
-        return Rejected("too_deep", f"arrays and objects are nested too deeply, at character {error.pos}; flatten the event")
-    return Rejected("invalid_json", why_not_json(raw, error))
+        return _rejected("too_deep", f"arrays and objects are nested too deeply, at character {error.pos}; flatten the event")
+    return _rejected("invalid_json", why_not_json(raw, error))
 
 
-def not_an_object(data: object) -> Rejected:
+def not_an_object(data: object) -> Outcome:
     """The bytes are JSON of another kind."""
-    return Rejected("not_an_object", f"{described(data)} is not an event; send an object")
+    return _rejected("not_an_object", f"{described(data)} is not an event; send an object")
 
 
-def too_large(size_bytes: int, limit_bytes: int) -> Rejected:
+def too_large(size_bytes: int, limit_bytes: int) -> Outcome:
     """The event's canonical form is larger than an event may be."""
-    return Rejected("too_large", f"the event has {size_bytes} bytes; at most {limit_bytes} are taken")
+    return _rejected("too_large", f"the event has {size_bytes} bytes; at most {limit_bytes} are taken")
 
 
-def too_deep(limit: int) -> Rejected:
+def too_deep(limit: int) -> Outcome:
     """Arrays and objects are nested further than an event may."""
-    return Rejected("too_deep", f"arrays and objects are nested in more than {limit} levels; flatten the event")
+    return _rejected("too_deep", f"arrays and objects are nested in more than {limit} levels; flatten the event")
 
 
-def number_range(pointer: str, digits: str) -> Rejected:
+def number_range(pointer: str, digits: str) -> Outcome:
     """An integer beyond 64 bits, which would lose digits on its way."""
     message = f"`{shown(digits)}` does not fit into 64 bits and would lose digits; send it as a string"
-    return Rejected("number_range", message, pointer)
+    return _rejected("number_range", message, pointer)
 
 
-def reserved_member(data: JsonObject) -> Rejected:
+def reserved_member(data: JsonObject) -> Outcome:
     """The event has a member that the engine is going to write."""
     name = next(name for name in RESERVED_MEMBERS if name in data)
-    return Rejected("reserved_member", f"`{name}` is added by the engine; rename or remove the member", json_pointer((name,)))
+    return _rejected("reserved_member", f"`{name}` is added by the engine; rename or remove the member", json_pointer((name,)))
 
 
-def missing_type(path: Path) -> Rejected:
+def missing_type(path: Path) -> Outcome:
     """The member that names the type is missing or null."""
-    return Rejected("missing_type", f"`{path.text}` is missing; it names the type of the event", json_pointer(path.steps))
+    return _rejected("missing_type", f"`{path.text}` is missing; it names the type of the event", json_pointer(path.steps))
 
 
-def unknown_type(path: Path, value: object, known: Collection[str]) -> Rejected:
+def unknown_type(path: Path, value: object, known: Collection[str]) -> Outcome:
     """The event is of a type that the ruleset does not declare, or what names its type is not a string."""
     if isinstance(value, str):
         advice = did_you_mean(value, known) or "declare the type under `events.types`"
         message = f"`{path.text}` is `{shown(value)}`, which is no declared event type; {advice}"
     else:
         message = f"`{path.text}` is {described(value)}; send the name of the type as a string"
-    return Rejected("unknown_type", message, json_pointer(path.steps))
+    return _rejected("unknown_type", message, json_pointer(path.steps))
 
 
-def against_schema(schema: EventSchema, data: JsonObject) -> Rejected:
+def against_schema(schema: EventSchema, data: JsonObject) -> Outcome:
     """The schema of the event's type does not take it."""
     pointer, message = schema.explain(data)
-    return Rejected("schema", message, pointer)
+    return _rejected("schema", message, pointer)
 
 
-def bad_time(path: Path, value: object) -> Rejected:
+def bad_time(path: Path, value: object) -> Outcome:
     """The member that holds the time is missing, or is not a time."""
     pointer = json_pointer(path.steps)
     if value is None:
-        return Rejected("missing_time", f"`{path.text}` is missing; {_TIME_WORDS}", pointer)
-    return Rejected("bad_time", f"`{path.text}` is {described(value)}, which is not a time; {_TIME_WORDS}", pointer)
+        return _rejected("missing_time", f"`{path.text}` is missing; {_TIME_WORDS}", pointer)
+    return _rejected("bad_time", f"`{path.text}` is {described(value)}, which is not a time; {_TIME_WORDS}", pointer)
 
 
-def outside_skew(path: Path, time_ms: int, now_ms: int, limit_ms: int | None) -> Rejected:
+def outside_skew(path: Path, time_ms: int, now_ms: int, limit_ms: int | None) -> Outcome:
     """The event's time is further from the engine's clock than `events.max_skew` takes."""
     off_ms = time_ms - now_ms
     side, words = ("future", "ahead of") if off_ms > 0 else ("past", "behind")
@@ -104,24 +96,24 @@ def outside_skew(path: Path, time_ms: int, now_ms: int, limit_ms: int | None) ->
         f"`{path.text}` is {format_time(time_ms)}, {_duration(abs(off_ms))} {words} this service's clock; "
         f"at most {_duration(limit_ms or 0)} is taken: correct the clock, or change `events.max_skew.{side}`"
     )
-    return Rejected(f"skew_{side}", message, json_pointer(path.steps))
+    return _rejected(f"skew_{side}", message, json_pointer(path.steps))
 
 
-def bad_claim_key(path: Path, value: object) -> Rejected:
+def bad_claim_key(path: Path, value: object) -> Outcome:
     """A part of the claim key is missing or empty, or is nothing that could be one."""
     pointer = json_pointer(path.steps)
     if value is None or value == "":
         state = "missing" if value is None else "empty"
-        return Rejected("missing_claim_key", f"`{path.text}` is {state}; copies of the event are recognised by it", pointer)
+        return _rejected("missing_claim_key", f"`{path.text}` is {state}; copies of the event are recognised by it", pointer)
     if isinstance(value, str):
         message = f"`{path.text}` has {len(value)} characters; at most {MAX_IDENTITY_CHARS} are taken"
-        return Rejected("bad_claim_key", message, pointer)
-    return Rejected("bad_claim_key", f"`{path.text}` is {described(value)}; send a string or a whole number", pointer)
+        return _rejected("bad_claim_key", message, pointer)
+    return _rejected("bad_claim_key", f"`{path.text}` is {described(value)}; send a string or a whole number", pointer)
 
 
-def internal_error(error: Exception) -> Rejected:
+def internal_error(error: Exception) -> Outcome:
     """A bug of ours; it costs this event and no other."""
-    return Rejected("internal_error", f"the event could not be read for a reason of ours ({type(error).__name__}); report it")
+    return _rejected("internal_error", f"the event could not be read for a reason of ours ({type(error).__name__}); report it")
 
 
 def described(value: object) -> str:
@@ -134,6 +126,10 @@ def described(value: object) -> str:
         case str():
             return f"the string `{shown(value)}`" if value else "an empty string"
     return f"`{shown(value)}`"
+
+
+def _rejected(code: str, message: str, pointer: str = "") -> Outcome:
+    return Outcome(REJECTED, code, message, pointer)
 
 
 def _duration(duration_ms: int) -> str:

@@ -70,9 +70,7 @@ class _Endpoints:
             if not ended.done():
                 ended.set_result(None)
 
-        submission = Submission(
-            items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=len(body), done=on_done
-        )
+        submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=len(body), done=on_done)
         if items:
             if not service.submit(submission):
                 return self._refusal()

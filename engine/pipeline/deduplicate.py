@@ -145,7 +145,8 @@ class Deduplicator:
         for event, claim in contested:
             mine = Claim(owner.id, batch.seq, event.checksum)
             if claim.mark == FREE:
-                changes.append((event, Change(str(event.claim_key), claim, mine, event.ttl_ms)))
+                again = mine._replace(takeovers=claim.takeovers)
+                changes.append((event, Change(str(event.claim_key), claim, again, event.ttl_ms)))
             elif claim.owner not in judged:
                 verdicts[id(event)] = self._copy_of(event, claim, owner)
             elif judged[claim.owner].committed >= claim.seq:
@@ -196,9 +197,9 @@ class Deduplicator:
                 verdicts[id(event)] = _BLOCKED_BEFORE if blocked else self._duplicate(event, change.expected.checksum)
             elif change.new is not None and claim == change.new:
                 event.takeovers = change.new.takeovers
-                if event.takeovers:
+                if change.expected.mark != FREE:
                     self._note_takeover(event, change.expected)
-            elif claim is None or (change.new is not None and change.new.takeovers):
+            elif claim is None or (change.new is not None and change.expected.mark != FREE):
                 verdicts[id(event)] = _RETRY_RACE
             else:
                 over.append((event, claim))

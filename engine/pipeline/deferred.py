@@ -10,15 +10,24 @@ from engine.event import Event
 
 
 class DeferredQueue:
-    """A bounded queue. What an owner could not claim before it retired comes back to the front."""
+    """A bounded queue. What an owner could not claim before it retired comes back to the front.
+
+    It is `resting` while its first events are held by another owner: asking again at once would change nothing.
+    """
 
     def __init__(self, max_events: int) -> None:
         self.max_events = max_events
+        self.resting = False
         self._waiting: deque[tuple[Event, int | None]] = deque()
 
     def __len__(self) -> int:
         """Events that wait."""
         return len(self._waiting)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to claim now."""
+        return bool(self._waiting) and not self.resting
 
     @property
     def room(self) -> int:

@@ -60,7 +60,7 @@ class Intake:
     async def next(self) -> Arrival | None:
         """The next arrival, waiting for one if need be; None once everything is through and nothing more may come."""
         while True:
-            if len(self.deferred) and not self._health.down:
+            if self.deferred.ready and not self._health.down:
                 events, watermark_ms = self.deferred.take(self._max_batch)
                 return Arrival(self.generation, events, watermark_ms, deferred=True)
             arrival = self._arrange(self.inbox.take(self._max_batch))

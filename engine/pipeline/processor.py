@@ -22,6 +22,8 @@ from engine.pipeline.stages import Stages
 from engine.pipeline.succession import Succession
 from engine.pipeline.tenure import Tenure
 
+_REST_MS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -39,7 +41,7 @@ class Processor:
     def __init__(self, stages: Stages, options: Options) -> None:
         self.stages = stages
         self._changed = asyncio.Event()
-        self._succession = Succession(stages, options, self._changed.set)
+        self._succession = Succession(stages, options, on_change=self._wake, on_progress=self._changed.set)
         self._arriving: list[Event] = []
         stages.health.on_change = self._wake
         stages.intake.on_idle = self._succession.nothing_more
@@ -75,7 +77,8 @@ class Processor:
         tenure = self._succession.tenure
         if tenure is not None and tenure.has_room and not self.stages.health.down:
             batch = self._batch(tenure, arrival)
-            tenure.start(batch, self._carry(tenure, arrival.generation, batch))
+            work = self._count_later(tenure, batch) if batch.deferred else self._carry(tenure, arrival.generation, batch)
+            tenure.start(batch, work)
         elif arrival.deferred:
             self.stages.deferred.put_back(arrival.events, arrival.watermark_ms)
         else:
@@ -84,21 +87,32 @@ class Processor:
     async def _carry(self, tenure: Tenure, generation: Generation, batch: Batch) -> None:
         """One batch through the stages, under its owner's lease."""
         stages, owner, plan = self.stages, tenure.owner, generation.plan
-        held_elsewhere = await stages.deduplicator.claim(owner, batch)
-        if batch.deferred:
-            stages.deferred.add(held_elsewhere, batch.watermark_ms)
-            batch.count_all()
-        else:
-            set_poison_aside(batch)
-            await generation.enricher.enrich(batch.events, plan)
-            await batch.turn()
-            apply_filters(plan, batch, generation.counts)
-            owner.check_lease()
-            delivery = stages.publisher.hand_over(batch, plan.id)
-            batch.handed_over.set()
-            await stages.publisher.delivered(batch, delivery, plan.id)
-            await stages.deduplicator.free(owner, batch, mark_blocked=plan.counts_blocked)
+        await stages.deduplicator.claim(owner, batch)
+        set_poison_aside(batch)
+        await generation.enricher.enrich(batch.events, plan)
+        await batch.turn()
+        apply_filters(plan, batch, generation.counts)
+        owner.check_lease()
+        delivery = stages.publisher.hand_over(batch, plan.id)
+        batch.handed_over.set()
+        await stages.publisher.delivered(batch, delivery, plan.id)
+        await stages.deduplicator.free(owner, batch, mark_blocked=plan.counts_blocked)
         tenure.done(batch)
+
+    async def _count_later(self, tenure: Tenure, batch: Batch) -> None:
+        """A batch that went out while the store was away: claim it now, for the commit's sake."""
+        deferred = self.stages.deferred
+        held_elsewhere = await self.stages.deduplicator.claim(tenure.owner, batch)
+        deferred.add(held_elsewhere, batch.watermark_ms)
+        batch.count_all()
+        tenure.done(batch)
+        if held_elsewhere:
+            deferred.resting = True
+            try:
+                await self.stages.clock.sleep(_REST_MS)
+            finally:
+                deferred.resting = False
+                self._wake()
 
     def _batch(self, tenure: Tenure, arrival: Arrival) -> Batch:
         now_ms = self.stages.clock.monotonic_ms()

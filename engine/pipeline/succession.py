@@ -38,13 +38,19 @@ class TenureOptions(Protocol):
 
 
 class Succession:
-    """Opens owners and puts them to work. `on_change` is called whenever something that was waited for may be so."""
+    """Opens owners and puts them to work.
 
-    def __init__(self, stages: Stages, options: TenureOptions, on_change: Callable[[], None]) -> None:
+    `on_change` is called when a batch may start that could not before, `on_progress` when batches were committed.
+    """
+
+    def __init__(
+        self, stages: Stages, options: TenureOptions, *, on_change: Callable[[], None], on_progress: Callable[[], None]
+    ) -> None:
         self.tenure: Tenure | None = None
         self._stages = stages
         self._options = options
         self._on_change = on_change
+        self._on_progress = on_progress
         self._aggregator: Aggregator | None = None
         self._aggregated: dict[str, int] = {}
 
@@ -121,5 +127,5 @@ class Succession:
             claims_last_ms=max((rule.ttl_ms for rule in types), default=0),
             gather_events=self._options.gather_events,
             busy=lambda: bool(stages.intake.inbox.events or owner.batches),
-            on_progress=self._on_change,
+            on_progress=self._on_progress,
         )

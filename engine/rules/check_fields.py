@@ -23,7 +23,6 @@ from engine.rules.model import (
     Use,
 )
 from engine.rules.parse_operands import AGES, FLAGS, ORDER, TEXT, TEXT_LISTS
-from engine.rules.times import parse_time
 from engine.rules.uses import conditions_of, derived_paths, leaves, transforms_of
 
 _SCALARS: Final = frozenset(("string", "number", "boolean"))
@@ -41,13 +40,14 @@ _NUMBER_MEASURES: Final = frozenset(("sum", "avg", "min", "max", "quantile"))
 def check_fields(ruleset: Ruleset, findings: Findings) -> None:
     """Check every field that the ruleset reads."""
     fields = EventFields(ruleset)
+    element_only = _element_only(ruleset)
     for owner in conditions_of(ruleset):
-        if owner.rule_id not in _element_only(ruleset):
+        if owner.rule_id not in element_only:
             with findings.about(owner.rule_id):
                 _Walk(ruleset, fields, findings).condition(owner.condition, None, None)
     for rule_id, path, numeric in _other_paths(ruleset):
         with findings.about(rule_id):
-            facts = check_path(path, fields.facts(path, _only_type(rule_id, ruleset)), fields.known_names(), findings)
+            facts = check_path(path, fields.facts(path, _only_type(rule_id, ruleset)), fields.known_names, findings)
             if numeric:
                 _check_numeric(path, facts, findings)
 
@@ -87,11 +87,14 @@ def _other_paths(ruleset: Ruleset) -> Iterator[tuple[str, Path, bool]]:
         yield from ((rule_id, value.path, False) for _, value in transform.set if isinstance(value, FieldRef))
 
 
-def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings: Findings) -> list[Fact]:
-    """Report a field that never occurs, or looks misspelt. Returns the facts that describe it, or none where some do not."""
+def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings: Findings, help: str = "") -> list[Fact]:
+    """Report a field that never occurs, or looks misspelt. Returns the facts that describe it, or none where some do not.
+
+    `help` is said of a field that never occurs, in place of a guess at what was meant.
+    """
     if facts and all(fact.status == "impossible" for fact in facts):
         fact = next((fact for fact in facts if fact.names), facts[0])
-        help = _path_help(path, fact.names or (() if len(path.steps) > 1 else tuple(known))) or fact.reason
+        help = help or _path_help(path, fact.names or (() if len(path.steps) > 1 else tuple(known))) or fact.reason
         findings.add("E302", f"unknown field `{path.text}`", path.span, help=help)
         return []
     if facts and all(fact.status in {"undeclared", "impossible"} for fact in facts):
@@ -160,8 +163,9 @@ class _Walk:
         return [Fact("open") if root is None else follow(root, path.steps) for root in element]
 
     def _test(self, test: Test, types: frozenset[str] | None, element: "tuple[Root | None, ...] | None") -> None:
-        known = self.fields.known_names() if element is None else ()
-        facts = check_path(test.path, self._facts(test.path, types, element), known, self.findings)
+        known = self.fields.known_names if element is None else ()
+        elsewhere = "" if element is not None or types is None else self._other_types(test.path, types)
+        facts = check_path(test.path, self._facts(test.path, types, element), known, self.findings, elsewhere)
         if isinstance(test.value, FieldRef):
             check_path(test.value.path, self._facts(test.value.path, types, element), known, self.findings)
         if facts and test.operator not in FLAGS:
@@ -169,6 +173,14 @@ class _Walk:
         if isinstance(test.value, Condition) and test.operator != "size":
             inner = tuple(element_root(fact) for fact in facts) or (None,)
             self.condition(test.value, None, inner)
+
+    def _other_types(self, path: Path, types: frozenset[str]) -> str:
+        """Help for a field that events of other types have."""
+        others = sorted(self.fields.type_names - types)
+        having = [
+            name for name in others if any(fact.status == "declared" for fact in self.fields.facts(path, frozenset((name,))))
+        ]
+        return f"only `{having[0]}` has it, which cannot get here" if len(having) == 1 else ""
 
     def _value(self, test: Test, facts: Sequence[Fact]) -> None:
         types = _types(facts)
@@ -186,15 +198,16 @@ class _Walk:
         if types & wanted or (test.operator in {"has", "has_any", "has_all"}):
             return
         what = f"text `{shown(value)}`" if isinstance(value, str) else f"`{shown(value)}`"
-        help, fix = _conversion(value, types)
         message = f"`{test.path.text}` is {type_words(types)}, never {what}"
-        self.findings.add("E401", message, test.span, help=help, fix=fix)
+        self.findings.add("E401", message, test.span, help=_conversion(value, types))
 
     def _known_value(self, test: Test, value: Scalar, facts: Sequence[Fact]) -> None:
         if test.operator not in {"eq", "ne", "in", "not_in"} or test.ignore_case or any(fact.values is None for fact in facts):
             return
         known = [item for fact in facts for item in fact.values or ()]
-        if not any(type(value) is type(item) and value == item for item in known) and _TYPE_OF[type(value)] in (_types(facts) or _SCALARS):
+        if not any(type(value) is type(item) and value == item for item in known) and _TYPE_OF[type(value)] in (
+            _types(facts) or _SCALARS
+        ):
             names = [item for item in known if isinstance(item, str)]
             help = did_you_mean(str(value), names) or "it is one of " + ", ".join(f"`{shown(item)}`" for item in known[:12])
             self.findings.add("E402", f"`{test.path.text}` is never `{shown(value)}`", test.span, help=help)
@@ -203,7 +216,12 @@ class _Walk:
 def narrow(items: Sequence[Condition], types: frozenset[str] | None, ruleset: Ruleset) -> frozenset[str] | None:
     """The event types for which all of the items can hold, as far as they test the type itself."""
     for item in items:
-        if isinstance(item, Test) and item.operator in {"eq", "in"} and item.path.steps == ruleset.events.type.steps and not item.ignore_case:
+        if (
+            isinstance(item, Test)
+            and item.operator in {"eq", "in"}
+            and item.path.steps == ruleset.events.type.steps
+            and not item.ignore_case
+        ):
             values = item.value if isinstance(item.value, tuple) else (item.value,)
             named = frozenset(value for value in values if isinstance(value, str) and value in ruleset.events.types)
             if all(isinstance(value, str) for value in values) and named:
@@ -225,21 +243,22 @@ def _wanted_types(test: Test, value: Scalar) -> frozenset[str]:
     return frozenset((_TYPE_OF[type(value)],))
 
 
-def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
+def _conversion(value: Scalar, types: frozenset[str]) -> str:
     if isinstance(value, str) and "number" in types and value.replace(".", "", 1).removeprefix("-").isdigit():
-        return "without quotes it is a number", value
+        return f"without quotes it is a number: `{value}`"
     if isinstance(value, str) and types == {"boolean"}:
-        return "write `true` or `false`, without quotes", {"yes": "true", "no": "false", "on": "true", "off": "false"}.get(value.lower(), "")
+        word = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(value.lower(), value.lower())
+        return f"write `{word}`, without quotes" if word in {"true", "false"} else "write `true` or `false`, without quotes"
     if not isinstance(value, str) and "string" in types:
-        return "in quotes it is text", f"'{shown(value)}'"
-    if isinstance(value, str) and "number" in types and parse_time(value) is not None:
-        return "this field holds a number, not a time", ""
-    return "", ""
+        return f"in quotes it is text: `'{shown(value)}'`"
+    return ""
 
 
 def _other_operator(test: Test, types: frozenset[str]) -> str:
     if types == {"array"}:
-        other = {"eq": "has", "in": "has_any", "contains": "has", "contains_any": "has_any", "contains_all": "has_all"}.get(test.operator, "some")
+        other = {"eq": "has", "in": "has_any", "contains": "has", "contains_any": "has_any", "contains_all": "has_all"}.get(
+            test.operator, "some"
+        )
         return f"for the elements of a list write `{other}`"
     if types == {"object"}:
         return f"name one of its members: `{test.path.text}.name`"

@@ -6,7 +6,7 @@ In: a ruleset. Out: findings. Rule of the file: a test that names nothing would 
 from collections.abc import Collection, Mapping
 
 from engine.rules.diagnostics import Findings, did_you_mean, shown
-from engine.rules.model import RuleTest, Ruleset
+from engine.rules.model import Ruleset, RuleTest
 from engine.rules.uses import expectations_of, names_in
 
 
@@ -47,4 +47,6 @@ def _sources(test: RuleTest) -> list[str]:
 
 def _known(name: str, what: str, known: Collection[str], test: RuleTest, findings: Findings) -> None:
     if name not in known:
-        findings.add("E303", f"the test names the {what} `{shown(name)}`, which is not declared", test.span, help=did_you_mean(name, known))
+        findings.add(
+            "E303", f"the test names the {what} `{shown(name)}`, which is not declared", test.span, help=did_you_mean(name, known)
+        )

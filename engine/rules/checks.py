@@ -94,7 +94,9 @@ def _check_negated_use(use: Use, conditions: Mapping[str, Condition], findings: 
 
 def _check_circles(conditions: Mapping[str, Condition], findings: Findings) -> bool:
     """Whether named conditions use each other in a circle; each circle is one finding."""
-    uses = {name: [leaf.item for leaf in leaves(condition) if isinstance(leaf.item, Use)] for name, condition in conditions.items()}
+    uses = {
+        name: [leaf.item for leaf in leaves(condition) if isinstance(leaf.item, Use)] for name, condition in conditions.items()
+    }
     done: set[str] = set()
     found = False
     for start in conditions:
@@ -109,7 +111,9 @@ def _check_circles(conditions: Mapping[str, Condition], findings: Findings) -> b
                 found = True
                 circle = " → ".join([*names[names.index(use.name) :], use.name])
                 with findings.about(f"conditions.{name}"):
-                    findings.add("E304", f"named conditions in a circle: {circle}", use.span, help="let one of them say its tests itself")
+                    findings.add(
+                        "E304", f"named conditions in a circle: {circle}", use.span, help="let one of them say its tests itself"
+                    )
             elif use.name in uses and use.name not in done:
                 trail.append((use.name, iter(uses[use.name])))
     return found
@@ -132,7 +136,9 @@ def _check_sizes(ruleset: Ruleset, findings: Findings) -> None:
                 findings.add("E503", message, span, help=f"at most {MAX_TESTS} are taken: use lists, or split the rule")
         elif span is not None and depth > MAX_NAMED_DEPTH:
             with findings.about(owner.rule_id):
-                findings.add("E503", f"named conditions use each other {depth} deep", span, help=f"at most {MAX_NAMED_DEPTH} are taken")
+                findings.add(
+                    "E503", f"named conditions use each other {depth} deep", span, help=f"at most {MAX_NAMED_DEPTH} are taken"
+                )
 
 
 def _size(condition: Condition, known: Mapping[str, tuple[int, int]], waiting: Collection[str]) -> tuple[int, int] | None:
@@ -158,7 +164,9 @@ def _check_measures(ruleset: Ruleset, findings: Findings) -> None:
                     _check_operand(measure, name, measures, aggregation, findings)
 
 
-def _check_operand(measure: Measure, name: str, measures: Mapping[str, Measure], aggregation: Aggregation, findings: Findings) -> None:
+def _check_operand(
+    measure: Measure, name: str, measures: Mapping[str, Measure], aggregation: Aggregation, findings: Findings
+) -> None:
     other = measures.get(name)
     if other is None:
         help = did_you_mean(name, measures.keys() - {measure.name})
@@ -200,7 +208,12 @@ def _check_members(ruleset: Ruleset, findings: Findings) -> None:
             if name in members:
                 help = "events that bring it are rejected: rename the member"
                 with findings.about("events"):
-                    findings.add("E307", f"`{event_type.schema_file}` declares `{name}`, which the engine writes itself", event_type.span, help=help)
+                    findings.add(
+                        "E307",
+                        f"`{event_type.schema_file}` declares `{name}`, which the engine writes itself",
+                        event_type.span,
+                        help=help,
+                    )
 
 
 def _check_stages(ruleset: Ruleset, findings: Findings) -> None:
@@ -228,6 +241,10 @@ def _check_derived(ruleset: Ruleset, findings: Findings) -> None:
             name = str(path.steps[1]) if len(path.steps) > 1 and path.steps[0] == "derived" and not path.own else ""
             if name in ruleset.enrichment.derived and name not in ready:
                 with findings.about(f"enrichment.derived.{derived.name}"):
-                    help = f"move `{name}` above `{derived.name}`" if name != derived.name else "a field cannot be computed from itself"
+                    help = (
+                        f"move `{name}` above `{derived.name}`"
+                        if name != derived.name
+                        else "a field cannot be computed from itself"
+                    )
                     findings.add("E308", f"`derived.{name}` is not computed yet", path.span, help=help)
         ready.append(derived.name)

@@ -140,7 +140,9 @@ class Findings:
 
     def in_order(self) -> list[Finding]:
         """All findings by file, line and column, each once."""
-        return sorted(dict.fromkeys(self._found), key=lambda found: (found.span.file, found.span.line, found.span.col, found.code))
+        return sorted(
+            dict.fromkeys(self._found), key=lambda found: (found.span.file, found.span.line, found.span.col, found.code)
+        )
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
@@ -167,5 +169,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def shown(value: object) -> str:
     """A value as a person would write it in YAML or JSON, on one line, shortened, without unprintable characters."""
     text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
-    printable = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:_MAX_SHOWN_CHARS])
+    printable = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:_MAX_SHOWN_CHARS]
+    )
     return printable + "…" if len(text) > _MAX_SHOWN_CHARS else printable

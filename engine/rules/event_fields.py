@@ -12,7 +12,16 @@ from engine.rules.model import Derived, Path, Ruleset, Transform
 from engine.rules.timezones import PARTS_OF_DAY
 from engine.rules.uses import transforms_of
 
-_SCHEMA_KEYWORDS_NOT_FOLLOWED: Final = ("anyOf", "oneOf", "allOf", "if", "not", "dependentSchemas", "patternProperties", "$dynamicRef")
+_SCHEMA_KEYWORDS_NOT_FOLLOWED: Final = (
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "if",
+    "not",
+    "dependentSchemas",
+    "patternProperties",
+    "$dynamicRef",
+)
 _MAX_REFERENCES: Final = 32
 _NUMBER: Final = frozenset(("number",))
 _STRING: Final = frozenset(("string",))
@@ -48,11 +57,12 @@ OPEN: Final = Fact("open")
 
 
 class EventFields:
-    """The fields of one ruleset's events."""
+    """The fields of one ruleset's events. `known_names` are what a path may begin with."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
         self._written = frozenset(step for _, transform in transforms_of(ruleset) for step in _written_members(transform))
+        self.known_names = self._known_names()
 
     @property
     def type_names(self) -> frozenset[str]:
@@ -86,7 +96,7 @@ class EventFields:
         if types is None and self._ruleset.events.unknown_types == "pass":
             yield None
 
-    def known_names(self) -> tuple[str, ...]:
+    def _known_names(self) -> tuple[str, ...]:
         """What a path may begin with: members that schemas declare, sources, and `derived`."""
         names: dict[str, None] = dict.fromkeys((*self._ruleset.enrichment.sources, "derived"))
         for root in self.roots(None):
@@ -123,7 +133,10 @@ def follow(root: Root, steps: Sequence[str | int]) -> Fact:
         types = _types(node)
         wanted = "object" if isinstance(step, str) else "array"
         if types is not None and wanted not in types:
-            return Fact("impossible", reason=f"`{steps[at - 1]}` is {type_words(types)} and has no {'members' if wanted == 'object' else 'elements'}")
+            return Fact(
+                "impossible",
+                reason=f"`{steps[at - 1]}` is {type_words(types)} and has no {'members' if wanted == 'object' else 'elements'}",
+            )
         child = _member(node, step) if isinstance(step, str) else _element(node)
         if isinstance(child, Fact):
             return child
@@ -146,7 +159,14 @@ def element_root(fact: Fact) -> Root | None:
 
 def type_words(types: frozenset[str]) -> str:
     """The types as a person says them."""
-    words = {"string": "text", "number": "a number", "boolean": "true or false", "array": "a list", "object": "a map", "null": "null"}
+    words = {
+        "string": "text",
+        "number": "a number",
+        "boolean": "true or false",
+        "array": "a list",
+        "object": "a map",
+        "null": "null",
+    }
     return " or ".join(words.get(name, name) for name in sorted(types) if name != "null" or len(types) == 1)
 
 

@@ -17,7 +17,9 @@ def lint_tests(ruleset: Ruleset, findings: Findings) -> None:
         if rule.mode == "off":
             continue
         seen = {sign for expected in expectations for sign in _signs(rule, expected)}
-        missing = [what for sign, what in ((True, "a test that matches"), (False, "a test that does not match")) if sign not in seen]
+        missing = [
+            what for sign, what in ((True, "a test that matches"), (False, "a test that does not match")) if sign not in seen
+        ]
         if missing:
             help = f"expect `filters: [{rule.id}]` of one event and `not_filters: [{rule.id}]` of another"
             with findings.about(f"filters.{rule.id}"):

@@ -35,7 +35,7 @@ def _lint_unused(written: Written, findings: Findings) -> None:
     unused += [("route", route.name, route.span) for route in written.ruleset.routes.values() if route.name not in routes]
     for what, name, span in unused:
         with findings.about(f"{what}s.{name}"):
-            findings.add("W601", f"nothing uses the {what} `{name}`", span, help="remove it")
+            findings.add("W601", f"nothing uses the {what} `{name}`", span, help="use it or remove it")
 
 
 def _lint_unreachable(ruleset: Ruleset, findings: Findings) -> None:
@@ -55,7 +55,9 @@ def _lint_unreachable(ruleset: Ruleset, findings: Findings) -> None:
                 findings.add("W604", f"no event reaches `{rule.id}`", rule.span, help=help, related=related)
             elif twin is not rule:
                 related = (Related("the other one", twin.span),)
-                findings.add("W608", f"`{rule.id}` does the same as `{twin.id}`", rule.span, help="keep one of them", related=related)
+                findings.add(
+                    "W608", f"`{rule.id}` does the same as `{twin.id}`", rule.span, help="keep one of them", related=related
+                )
         if any(isinstance(action, Transform) for action in rule.actions):
             blocks.clear()
             seen.clear()
@@ -68,7 +70,12 @@ def _lint_actions(ruleset: Ruleset, findings: Findings) -> None:
         kinds = [isinstance(action, Block) for action in rule.actions]
         if True in kinds[:-1]:
             with findings.about(f"filters.{rule.id}"):
-                findings.add("W605", f"`{rule.id}` has actions after its `block`", rule.span, help="a block ends the event: put it last, alone")
+                findings.add(
+                    "W605",
+                    f"`{rule.id}` has actions after its `block`",
+                    rule.span,
+                    help="a block ends the event: put it last, alone",
+                )
 
 
 def _lint_hidden_members(ruleset: Ruleset, findings: Findings) -> None:
@@ -79,4 +86,9 @@ def _lint_hidden_members(ruleset: Ruleset, findings: Findings) -> None:
             if name in members:
                 help = f"`{name}.…` is what enrichment found; the event's own member is `$.{name}`"
                 with findings.about("events"):
-                    findings.add("W607", f"events of type `{event_type.name}` have a member `{name}` of their own", event_type.span, help=help)
+                    findings.add(
+                        "W607",
+                        f"events of type `{event_type.name}` have a member `{name}` of their own",
+                        event_type.span,
+                        help=help,
+                    )

@@ -41,9 +41,10 @@ def split_lines(text: str) -> list[str]:
 
 
 def load_yaml(file: str, data: bytes, findings: Findings) -> Node | None:
-    """The one document of a file, or None where there is none or it cannot be read; then a finding says why.
+    """The one document of a file, or None where it cannot be read; then a finding says why.
 
-    `file` is only used as the place of findings. After a finding the node may still hold the readable rest.
+    `file` is only used as the place of findings. An empty file is null. After a finding the node may still hold the
+    readable rest: an entry whose key cannot be used is left out, and so is the second of two with the same key.
     """
     text = _decode(file, data, findings)
     if text is None:
@@ -56,7 +57,7 @@ def load_yaml(file: str, data: bytes, findings: Findings) -> Node | None:
     except yaml.YAMLError as error:
         add_syntax_finding(error, file, split_lines(text), findings)
         return None
-    return builder.root
+    return builder.root or ScalarNode(None, "", plain=True, span=Span(file, 1, 1, 1, 1))
 
 
 def resolve(text: str) -> Scalar | None:
@@ -127,7 +128,7 @@ class _Open:
         self.items: list[Node] = []
         self.entries: list[Entry] = []
         self.keys: dict[str, Span] = {}
-        self.pending: tuple[str, Span] | None = None
+        self.pending: tuple[str | None, Span] | None = None
         self.size = 1
 
     @property
@@ -202,8 +203,11 @@ class _Builder:
             self._findings.add("E106", "`<<` merges are not part of YAML 1.2", node.span, help=help)
         elif not isinstance(node.value, str):
             message = f"the key `{node.text or 'null'}` is not text"
-            self._findings.add("E108", message, node.span, fix=f"'{node.text}':")
-        self._open[-1].pending = (node.text, node.span)
+            self._findings.add("E108", message, node.span, fix=f"'{node.text}'")
+        else:
+            self._open[-1].pending = (node.text, node.span)
+            return
+        self._open[-1].pending = (None, node.span)
 
     def _start(self, event: yaml.CollectionStartEvent) -> bool:
         span = self._span(event)
@@ -213,7 +217,9 @@ class _Builder:
             self._findings.add("E108", "a list or a map cannot be a key", span, help=help)
             return False
         if len(self._open) == MAX_DEPTH:
-            self._findings.add("E109", f"nested more than {MAX_DEPTH} levels deep", span, help="name parts of it under `conditions:`")
+            self._findings.add(
+                "E109", f"nested more than {MAX_DEPTH} levels deep", span, help="name parts of it under `conditions:`"
+            )
             return False
         self._open.append(_Open(event, span))
         return True
@@ -230,7 +236,9 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> bool:
         span = self._span(event)
         if self._open and self._open[-1].wants_key:
-            self._findings.add("E108", f"the alias `*{event.anchor}` cannot be a key", span, help="put a key that starts with `*` in quotes")
+            self._findings.add(
+                "E108", f"the alias `*{event.anchor}` cannot be a key", span, help="put a key that starts with `*` in quotes"
+            )
             return False
         if event.anchor not in self._anchors:
             help = f"an anchor `&{event.anchor}` must be complete before it is used; text that starts with `*` needs quotes"
@@ -254,8 +262,10 @@ class _Builder:
         if not parent.is_map:
             parent.items.append(node)
             return
-        key, span = parent.pending or ("", node.span)
+        key, span = parent.pending or (None, node.span)
         parent.pending = None
+        if key is None:
+            return
         first = parent.keys.setdefault(key, span)
         if first is not span:
             help = "keep one; two tests of one field go into one map: `{gte: 5, lt: 10}`"

@@ -4,14 +4,15 @@ In: its nodes. Out: `model.Aggregation`. Rule of the file: what an aggregation c
 time it is kept.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from engine.rules.diagnostics import Findings, did_you_mean, shown
 from engine.rules.model import Aggregation, Emit, Measure
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.parse_conditions import ConditionReader
-from engine.rules.parse_events import read_route
+from engine.rules.parse_events import read_route, route_fix
 from engine.rules.reading import (
     MapReader,
     as_duration,
@@ -29,6 +30,7 @@ BUILT_IN_MEASURES: Final = ("count", *FIELD_MEASURES, *COMPUTED_MEASURES)
 
 _MAX_KEYS: Final = 100_000_000
 _MAX_TOP: Final = 1_000
+_USUAL_TOP: Final = 10
 _MAX_PANES: Final = 1_000
 _MIN_WINDOW_MS: Final = 1_000
 _DEFAULT_RETAIN_MS: Final = 604_800_000
@@ -95,6 +97,11 @@ def _window(reader: MapReader | None) -> tuple[int, int]:
     if reader is None:
         return 0, 0
     findings = reader.findings
+    if not reader.has("hopping") and not reader.has("tumbling"):
+        findings.add(
+            "E202", "the window has no kind", reader.node.span, help="write `{tumbling: 1h}` or `{hopping: 1h, every: 5m}`"
+        )
+        return 0, 0
     if reader.has("hopping"):
         size_ms = reader.duration_ms("hopping", 0, minimum_ms=_MIN_WINDOW_MS)
         every_ms = reader.duration_ms("every", 0, minimum_ms=_MIN_WINDOW_MS, required=True, example="every: 5m")
@@ -129,9 +136,8 @@ def _late(reader: MapReader | None) -> tuple[int, str | None]:
     if isinstance(node, MapNode):
         return allow_ms, read_route(node, "then", reader.findings)
     if node is not None and not (isinstance(node, ScalarNode) and node.text == "count"):
-        words = node.text.replace(":", " ").split() if isinstance(node, ScalarNode) else []
-        fix = f"{{route: {words[1]}}}" if len(words) == 2 and words[0] == "route" else ""
-        help = "write `count` or `{route: NAME}`"
+        fix = route_fix(node.text) if isinstance(node, ScalarNode) else ""
+        help = "" if fix else "write `count` or `{route: NAME}`"
         reader.findings.add("E204", f"`then` cannot be {described(node)}", node.span, help=help, fix=fix)
     return allow_ms, None
 
@@ -145,7 +151,9 @@ def _emit(reader: MapReader | None) -> Emit | None:
     return Emit(to)
 
 
-def _measures(node: Node | None, conditions: ConditionReader, plugins: Collection[str], findings: Findings) -> tuple[Measure, ...]:
+def _measures(
+    node: Node | None, conditions: ConditionReader, plugins: Collection[str], findings: Findings
+) -> tuple[Measure, ...]:
     if isinstance(node, MapNode) and not node.entries:
         findings.add("E203", "`measures` is empty", node.span, help="write `events: count`")
     made = [_measure(entry, conditions, plugins, findings) for entry in named_entries(node, "`measures`", findings)]
@@ -163,7 +171,7 @@ def _measure(entry: Entry, conditions: ConditionReader, plugins: Collection[str]
     if len(kinds) != 1:
         _wrong_kinds(entry, reader.node, kinds, known, findings)
         return None
-    measure = _MEASURES.get(kinds[0], _read_custom)(entry, kinds[0], reader, conditions)
+    measure = _MeasureReader(entry, kinds[0], reader, conditions).read()
     reader.finish()
     return measure
 
@@ -187,53 +195,69 @@ def _wrong_kinds(entry: Entry, node: MapNode, kinds: list[str], known: Sequence[
     first = node.entries[0] if node.entries else None
     span = first.key_span if first else node.span
     name = shown(first.key) if first else "nothing"
-    findings.add("E303", f"there is no measure `{name}`", span, help=did_you_mean(name, known) or "one of " + ", ".join(f"`{kind}`" for kind in known))
+    findings.add(
+        "E303",
+        f"there is no measure `{name}`",
+        span,
+        help=did_you_mean(name, known) or "one of " + ", ".join(f"`{kind}`" for kind in known),
+    )
 
 
-def _read_count(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
-    node = reader.take(kind, example=f"{entry.key}: count")
-    if node is None:
-        return None
-    if isinstance(node, ScalarNode):
-        help = f"write `{entry.key}: count`, or count where a condition holds: `count: {{{shown(node.text)}: true}}`"
-        reader.findings.add("E203", f"`count` takes a condition, not {described(node)}", node.span, help=help)
-        return None
-    condition = conditions.read(node)
-    return None if condition is None else Measure(entry.key, kind, condition=condition, span=entry.key_span)
+@dataclass(frozen=True, slots=True)
+class _MeasureReader:
+    """Reads a measure of a known kind."""
 
+    entry: Entry
+    kind: str
+    reader: MapReader
+    conditions: ConditionReader
 
-def _read_field(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
-    path = reader.path(kind, example=f"{kind}: FIELD")
-    q, n, exact = None, None, False
-    if kind == "quantile":
-        node = reader.take("q", required=True, example="q: 0.95")
-        q = reader.number("q", 0.5, 0, 1) if node else None
-    elif kind == "top":
-        n = reader.integer("n", 10, 1, _MAX_TOP)
-    elif kind == "distinct":
-        exact = reader.boolean("exact")
-    return None if path is None else Measure(entry.key, kind, path, q=q, n=n, exact=exact, span=entry.key_span)
+    def read(self) -> Measure | None:
+        """The measure, or None after a finding."""
+        if self.kind == "count":
+            return self._count()
+        if self.kind in COMPUTED_MEASURES:
+            return self._computed()
+        return self._of_field()
 
+    def _count(self) -> Measure | None:
+        node = self.reader.take("count", example=f"{self.entry.key}: count")
+        if node is None:
+            return None
+        if isinstance(node, ScalarNode):
+            help = f"write `{self.entry.key}: count`, or count where a condition holds: `count: {{{shown(node.text)}: true}}`"
+            self.reader.findings.add("E203", f"`count` takes a condition, not {described(node)}", node.span, help=help)
+            return None
+        condition = self.conditions.read(node)
+        return None if condition is None else Measure(self.entry.key, "count", condition=condition, span=self.entry.key_span)
 
-def _read_computed(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
-    node = reader.take(kind, example=f"{kind}: [correct, attempts]")
-    if node is None:
-        return None
-    if not isinstance(node, ListNode) or len(node.items) != 2:
-        found = f"a list of {len(node.items)}" if isinstance(node, ListNode) else described(node)
-        reader.findings.add("E203", f"`{kind}` takes the names of two measures, not {found}", node.span, help=f"write `{kind}: [correct, attempts]`")
-        return None
-    first, second = (read_text(item, "a measure", reader.findings) for item in node.items)
-    return Measure(entry.key, kind, of=(first, second), span=entry.key_span) if first and second else None
+    def _of_field(self) -> Measure | None:
+        name, span = self.entry.key, self.entry.key_span
+        path = self.reader.path(self.kind, example=f"{self.kind}: FIELD")
+        q, n, exact = None, None, False
+        if self.kind == "quantile":
+            q = self.reader.number("q", 0.5, 0, 1, required=True, example="q: 0.95")
+        elif self.kind == "top":
+            n = self.reader.integer("n", _USUAL_TOP, 1, _MAX_TOP)
+        elif self.kind == "distinct":
+            exact = self.reader.boolean("exact")
+        if path is None:
+            return None
+        if self.kind not in FIELD_MEASURES:
+            return Measure(name, "custom", path, plugin=self.kind, span=span)
+        return Measure(name, self.kind, path, q=q, n=n, exact=exact, span=span)
 
-
-def _read_custom(entry: Entry, kind: str, reader: MapReader, conditions: ConditionReader) -> Measure | None:
-    path = reader.path(kind, example=f"{kind}: FIELD")
-    return None if path is None else Measure(entry.key, "custom", path, plugin=kind, span=entry.key_span)
-
-
-_MEASURES: Final[dict[str, Callable[[Entry, str, MapReader, ConditionReader], Measure | None]]] = {
-    "count": _read_count,
-    **dict.fromkeys(FIELD_MEASURES, _read_field),
-    **dict.fromkeys(COMPUTED_MEASURES, _read_computed),
-}
+    def _computed(self) -> Measure | None:
+        findings = self.reader.findings
+        example = f"{self.kind}: [correct, attempts]"
+        node = self.reader.take(self.kind, example=example)
+        if node is None:
+            return None
+        if not isinstance(node, ListNode) or len(node.items) != 2:
+            found = f"a list of {len(node.items)}" if isinstance(node, ListNode) else described(node)
+            findings.add(
+                "E203", f"`{self.kind}` takes the names of two measures, not {found}", node.span, help=f"write `{example}`"
+            )
+            return None
+        first, second = (read_text(item, "a measure", findings) for item in node.items)
+        return Measure(self.entry.key, self.kind, of=(first, second), span=self.entry.key_span) if first and second else None

@@ -11,10 +11,12 @@ from engine.rules.diagnostics import Findings, closest, did_you_mean, shown
 from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Span, Test, Use
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null
 from engine.rules.parse_operands import EQUALITY, FLAGS, OPERATORS, ORDER, TEXT, TEXT_LISTS, VALUE_LISTS, Operand, read_operand
-from engine.rules.reading import described, read_boolean, read_key_path
+from engine.rules.reading import described, lacks_blank, read_boolean, read_key_path
 
 MAX_CONDITION_DEPTH: Final = 8
 MAX_TESTS: Final = 200
+
+_MAX_SHOWN_ITEMS: Final = 10
 
 _JOINING: Final = frozenset(("all", "any", "none", "not", "use"))
 _MODIFIERS: Final = ("ignore_case", "if_missing")
@@ -77,7 +79,7 @@ class ConditionReader:
                 return self._use(entry)
         if entry.key in {"and", "or", "nor"} and isinstance(entry.value, ListNode):
             word = _OTHER_WORDS[entry.key]
-            self._findings.add("E208", f"`{entry.key}` joins nothing", entry.key_span, help=f"write `{word}:`", fix=f"{word}:")
+            self._findings.add("E208", f"`{entry.key}` does not join conditions", entry.key_span, fix=word)
             return None
         path = self._path(entry, scope)
         tests = self._tests_of(path or Path(entry.key, ()), entry.value, scope)
@@ -89,7 +91,9 @@ class ConditionReader:
             return None
         if scope.element and path.own:
             help = "inside `some` and `every` a path starts at the element"
-            self._findings.add("E207", f"`{path.text}` reaches out of the element", entry.key_span, help=help, fix=path.text.removeprefix("$."))
+            self._findings.add(
+                "E207", f"`{path.text}` reaches out of the element", entry.key_span, help=help, fix=path.text.removeprefix("$.")
+            )
         elif not scope.element and isinstance(path.steps[0], int):
             self._findings.add("E207", f"`{path.text}` starts with an index, but an event is a map", entry.key_span)
         else:
@@ -115,7 +119,9 @@ class ConditionReader:
 
     def _negated(self, entry: Entry, scope: _Scope) -> Condition | None:
         if isinstance(entry.value, ListNode):
-            self._findings.add("E208", "`not` takes one condition, not a list", entry.value.span, help="to deny each of them write `none: […]`")
+            self._findings.add(
+                "E208", "`not` takes one condition, not a list", entry.value.span, help="to deny each of them write `none: […]`"
+            )
             return None
         if isinstance(entry.value, MapNode) and len(entry.value.entries) > 1:
             keys = " and ".join(f"`{shown(inner.key)}`" for inner in entry.value.entries[:3])
@@ -129,7 +135,9 @@ class ConditionReader:
         if isinstance(entry.value, ScalarNode) and isinstance(entry.value.value, str) and entry.value.value:
             return Use(entry.value.value, entry.value.span)
         help = "for several write `all: [{use: a}, {use: b}]`" if isinstance(entry.value, ListNode) else ""
-        self._findings.add("E208", f"`use` takes the name of one condition, not {described(entry.value)}", entry.value.span, help=help)
+        self._findings.add(
+            "E208", f"`use` takes the name of one condition, not {described(entry.value)}", entry.value.span, help=help
+        )
         return None
 
     def _tests_of(self, path: Path, node: Node, scope: _Scope) -> Condition | None:
@@ -149,9 +157,8 @@ class ConditionReader:
         return _joined([self._test(path, entry, modifiers, scope) for entry in operators], node.span)
 
     def _bare_list(self, path: Path, node: ListNode) -> None:
-        items = ", ".join(shown(item.text) for item in node.items[:3] if isinstance(item, ScalarNode))
-        more = ", …" if len(node.items) > 3 else ""
-        fix = f"{{in: [{items}{more}]}}"
+        items = [item.text for item in node.items if isinstance(item, ScalarNode) and item.plain]
+        fix = f"{{in: [{', '.join(items)}]}}" if 0 < len(items) == len(node.items) <= _MAX_SHOWN_ITEMS else "{in: […]}"
         help = "for a field that is a list itself write `has`, `has_any` or `has_all`"
         self._findings.add("E210", f"`{path.text}` is compared with a list", node.span, help=help, fix=fix)
 
@@ -189,7 +196,9 @@ class ConditionReader:
                 return None
         elif not isinstance(node, ScalarNode) or isinstance(node.value, bool) or not isinstance(node.value, int):
             help = "write `size: 3` or `size: {gte: 1}`"
-            self._findings.add("E210", f"`size` takes a whole number or a map of operators, not {described(node)}", node.span, help=help)
+            self._findings.add(
+                "E210", f"`size` takes a whole number or a map of operators, not {described(node)}", node.span, help=help
+            )
             return None
         return self._tests_of(count, node, _Scope(element=True))
 
@@ -197,9 +206,10 @@ class ConditionReader:
         """A map of operators tests the element itself, any other map is a condition on its members."""
         node = entry.value
         if not isinstance(node, MapNode):
-            fix = f"has: {node.text}" if isinstance(node, ScalarNode) and not is_null(node) and entry.key == "some" else ""
             help = f"write `{entry.key}: {{field: value}}`, or `{entry.key}: {{gte: 1}}` for the elements themselves"
-            self._findings.add("E210", f"`{entry.key}` takes a condition, not {described(node)}", node.span, help=help, fix=fix)
+            if isinstance(node, ScalarNode) and not is_null(node) and entry.key == "some":
+                help = f"for an element that is this value write `has: {node.text}` in place of `some`"
+            self._findings.add("E210", f"`{entry.key}` takes a condition, not {described(node)}", node.span, help=help)
             return None
         words = {inner.key for inner in node.entries}
         if words and words <= OPERATORS | set(_MODIFIERS) and not words & _JOINING:
@@ -223,7 +233,9 @@ class ConditionReader:
             help = "say it on a test without `not`, such as `ne` or `not_in`, or test `exists: true` beside it"
             self._findings.add("E212", "`if_missing` under `not` or `none` would be turned around", node.span, help=help)
         elif operators <= FLAGS:
-            self._findings.add("E212", "`exists` and `is_null` already say what a missing field means", node.span, help="leave `if_missing` out")
+            self._findings.add(
+                "E212", "`exists` and `is_null` already say what a missing field means", node.span, help="leave `if_missing` out"
+            )
         word = node.text if isinstance(node, ScalarNode) else ""
         if word == "match":
             return "match"
@@ -238,7 +250,9 @@ class ConditionReader:
         help = f"did you mean `{other}`?" if other else ""
         if not help and (near := closest(entry.key, OPERATORS | set(_MODIFIERS))):
             help = f"did you mean `{near}`?"
-        if not help and path.text:
+        if not help and not entry.key.isidentifier():
+            help = "operators are words, such as `eq`, `lt`, `gte`, `in`, `contains`"
+        elif not help and path.text:
             help = f"a member of `{path.text}` is written with a dot: `{path.text}.{shown(entry.key)}`"
         self._findings.add("E209", f"unknown operator `{shown(entry.key)}`", entry.key_span, help=help)
 
@@ -269,6 +283,8 @@ def _joined(parts: list[Condition | None], span: Span) -> Condition | None:
 def _condition_help(node: Node) -> str:
     if isinstance(node, ListNode):
         return "join several with `all: […]` or `any: […]`"
+    if lacks_blank(node):
+        return "write `field: value`, with a blank after the colon"
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
         return "conditions are maps, not expressions: `field: value` or `field: {operator: value}`; a named one is `use: name`"
     return "write `field: value` or `field: {operator: value}`"

@@ -90,7 +90,12 @@ def parse_enrichment(nodes: Sequence[Node], surroundings: Surroundings, findings
 
 def _source(entry: Entry, surroundings: Surroundings, findings: Findings) -> Source | None:
     if entry.key in RESERVED_NAMES:
-        findings.add("E307", f"a source cannot be called `{entry.key}`", entry.key_span, help="the record has a member of that name already")
+        findings.add(
+            "E307",
+            f"a source cannot be called `{entry.key}`",
+            entry.key_span,
+            help="the record has a member of that name already",
+        )
     reader = read_map(entry.value, f"the source `{entry.key}`", findings)
     if reader is None:
         return None
@@ -184,7 +189,12 @@ def _replaced_text(node: ScalarNode, environ: Mapping[str, str], findings: Findi
 
     text = _VARIABLE.sub(value_of, node.text)
     if "${" in _VARIABLE.sub("", node.text):
-        findings.add("E306", f"`{shown(node.text)}` has a `${{` that names no variable", node.span, help="write `${NAME}` or `${NAME:-default}`")
+        findings.add(
+            "E306",
+            f"`{shown(node.text)}` has a `${{` that names no variable",
+            node.span,
+            help="write `${NAME}` or `${NAME:-default}`",
+        )
     try:
         return resolve(text) if node.plain and _VARIABLE.fullmatch(node.text) else text
     except ValueError:
@@ -255,11 +265,16 @@ def _bucket_args(reader: MapReader, node: Node) -> tuple[object, ...] | None:
     labels_node = reader.take("labels", required=True, example="labels: [fast, normal, slow]")
     if edges_node is None or labels_node is None:
         return None
-    edges = [read_number(item, "an edge", float("-inf"), float("inf"), findings) for item in read_items(edges_node, "`edges`", findings)]
+    edges = [
+        read_number(item, "an edge", float("-inf"), float("inf"), findings)
+        for item in read_items(edges_node, "`edges`", findings)
+    ]
     labels = [read_text(item, "a label", findings) for item in read_items(labels_node, "`labels`", findings)]
     known = [edge for edge in edges if edge is not None]
     if known != sorted(set(known)):
-        findings.add("E203", "`edges` do not rise", edges_node.span, help="write them from the smallest to the largest, each once")
+        findings.add(
+            "E203", "`edges` do not rise", edges_node.span, help="write them from the smallest to the largest, each once"
+        )
     elif len(labels) != len(edges) + 1:
         message = f"{len(edges)} edges make {len(edges) + 1} buckets, but there are {len(labels)} labels"
         findings.add("E203", message, labels_node.span, help="write one label more than edges")
@@ -269,7 +284,9 @@ def _bucket_args(reader: MapReader, node: Node) -> tuple[object, ...] | None:
 def _pair_args(reader: MapReader, node: Node) -> tuple[object, ...] | None:
     if not isinstance(node, ListNode) or len(node.items) != 2:
         found = f"a list of {len(node.items)}" if isinstance(node, ListNode) else described(node)
-        reader.findings.add("E203", f"two fields or numbers are expected, not {found}", node.span, help="write `[response_time_ms, 1000]`")
+        reader.findings.add(
+            "E203", f"two fields or numbers are expected, not {found}", node.span, help="write `[response_time_ms, 1000]`"
+        )
         return None
     pair = tuple(_path_or_number(item, reader.findings) for item in node.items)
     return None if None in pair else pair
@@ -296,7 +313,10 @@ def _timezone(node: Node, findings: Findings) -> str | FieldRef | None:
         return None if path is None else FieldRef(path)
     name = read_text(node, "`timezone`", findings)
     if name and local_hour(0, name) is None:
-        help = did_you_mean(name, sorted(available_timezones())) or "write a name such as `Europe/Berlin` or `UTC`; a field is `{field: path}`"
+        help = (
+            did_you_mean(name, sorted(available_timezones()))
+            or "write a name such as `Europe/Berlin` or `UTC`; a field is `{field: path}`"
+        )
         findings.add("E505", f"there is no time zone `{shown(name)}`", node.span, help=help)
     return name or None
 

@@ -46,7 +46,9 @@ def parse_events(nodes: Sequence[Node], schemas: Schemas, findings: Findings) ->
         wait_ms, late = _ordering(reader.map("ordering"))
         future_ms, past_ms = _max_skew(reader.map("max_skew"))
         unknown_types = reader.choice("unknown_types", ("reject", "pass"), "reject")
-        types = _types(reader.take("types", required=True, example="types: {attempt: {schema: attempt.schema.json}}"), schemas, findings)
+        types = _types(
+            reader.take("types", required=True, example="types: {attempt: {schema: attempt.schema.json}}"), schemas, findings
+        )
         reader.finish()
     if event_type is None or time is None:
         return None
@@ -79,8 +81,9 @@ def _late_policy(node: Node | None, findings: Findings) -> LatePolicy:
     if word == "drop":
         return LatePolicy("drop")
     if node is not None and word != "flag":
-        help = "write `flag`, `drop` or `{route: NAME}`"
-        findings.add("E204", f"`late` cannot be {described(node)}", node.span, help=help, fix=_route_fix(word))
+        fix = route_fix(word)
+        help = "" if fix else "write `flag`, `drop` or `{route: NAME}`"
+        findings.add("E204", f"`late` cannot be {described(node)}", node.span, help=help, fix=fix)
     return LatePolicy("flag")
 
 
@@ -93,7 +96,8 @@ def read_route(node: Node, what: str, findings: Findings) -> str | None:
     return name or None
 
 
-def _route_fix(text: str) -> str:
+def route_fix(text: str) -> str:
+    """What `route NAME` is written as, or empty for another text."""
     words = text.replace(":", " ").split()
     return f"{{route: {words[1]}}}" if len(words) == 2 and words[0] == "route" else ""
 
@@ -169,4 +173,3 @@ def _deduplication(entry: Entry, findings: Findings) -> Deduplication | None:
         cast("Literal['pass', 'reject']", on_store_failure),
         entry.key_span,
     )
-

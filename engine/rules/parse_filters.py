@@ -27,6 +27,7 @@ from engine.rules.reading import (
 )
 
 _ACTIONS: Final = ("allow", "block", "route", "transform")
+_MAIN_KEYS: Final = {"allow": "mark", "block": "reason", "route": "to"}
 _MAX_ORDER: Final = 1_000_000
 _MAX_KEPT: Final = 100
 
@@ -73,7 +74,9 @@ def parse_lists(nodes: Sequence[Node], findings: Findings) -> tuple[dict[str, tu
     lists: dict[str, tuple[Scalar, ...]] = {}
     for entry in entries:
         with findings.about(f"lists.{entry.key}"):
-            items = [read_scalar(item, "an item", findings) for item in read_items(entry.value, f"the list `{entry.key}`", findings)]
+            items = [
+                read_scalar(item, "an item", findings) for item in read_items(entry.value, f"the list `{entry.key}`", findings)
+            ]
         lists[entry.key] = tuple(item for item in items if item is not None)
     return lists, entries
 
@@ -100,10 +103,15 @@ def _action(node: Node, findings: Findings) -> Action | None:
     if not isinstance(node, MapNode):
         name = node.text if isinstance(node, ScalarNode) else ""
         fix = f"{{{name}: {{}}}}" if name in {"allow", "block"} else ""
-        findings.add("E203", f"an action is a map, not {described(node)}", node.span, help="write `allow: {mark: name}`", fix=fix)
+        help = "" if fix else "write `allow: {mark: name}`"
+        findings.add("E203", f"an action is a map, not {described(node)}", node.span, help=help, fix=fix)
         return None
     if len(node.entries) != 1:
-        help = "write a list, one `- ` for each, in the order they are carried out" if node.entries else "name an action, such as `block: {}`"
+        help = (
+            "write a list, one `- ` for each, in the order they are carried out"
+            if node.entries
+            else "name an action, such as `block: {}`"
+        )
         findings.add("E203", f"an action says one thing, this map says {len(node.entries)}", node.span, help=help)
         return None
     entry = node.entries[0]
@@ -112,7 +120,11 @@ def _action(node: Node, findings: Findings) -> Action | None:
         findings.add("E201", f"unknown action `{shown(entry.key)}`", entry.key_span, help=did_you_mean(entry.key, _ACTIONS))
         return None
     if is_null(entry.value):
-        findings.add("E211", f"`{entry.key}` has no value", entry.key_span, fix=f"{entry.key}: {{}}")
+        findings.add("E211", f"`{entry.key}` has no value", entry.value.span, help=f"write `{entry.key}: {{}}`")
+        return None
+    if isinstance(entry.value, ScalarNode) and entry.key in _MAIN_KEYS:
+        fix = f"{{{_MAIN_KEYS[entry.key]}: {entry.value.text}}}"
+        findings.add("E203", f"`{entry.key}` is a map, not {described(entry.value)}", entry.value.span, fix=fix)
         return None
     reader = read_map(entry.value, f"`{entry.key}`", findings)
     action = read(reader) if reader else None
@@ -139,7 +151,9 @@ def _send(reader: MapReader) -> SendTo | None:
 def _transform(reader: MapReader) -> Transform:
     findings = reader.findings
     if not reader.node.entries:
-        findings.add("E203", "a transform that changes nothing", reader.node.span, help="write `set`, `remove`, `rename`, `hash` or `mask`")
+        findings.add(
+            "E203", "a transform that changes nothing", reader.node.span, help="write `set`, `remove`, `rename`, `hash` or `mask`"
+        )
     return Transform(
         tuple(_settings(reader)),
         _paths(reader, "remove"),
@@ -199,9 +213,10 @@ def _writable(path: Path | None, findings: Findings) -> Path | None:
 
 
 def _kept(node: Node, findings: Findings) -> int:
-    reader = read_map(node, "a mask", findings)
-    if reader is None:
+    if not isinstance(node, MapNode):
+        findings.add("E203", f"a mask is a map, not {described(node)}", node.span, fix="{keep_last: 4}")
         return 0
+    reader = MapReader(node, "a mask", findings)
     kept = reader.integer("keep_last", 0, 0, _MAX_KEPT, required=True, example="keep_last: 4")
     reader.finish()
     return kept

@@ -26,7 +26,15 @@ FLAGS: Final = frozenset(("exists", "is_null"))
 AGES: Final = frozenset(("within", "older_than"))
 ELEMENTS: Final = frozenset(("some", "every"))
 OPERATORS: Final = (
-    EQUALITY | ORDER | TEXT | TEXT_LISTS | VALUE_LISTS | FLAGS | AGES | ELEMENTS | {"between", "matches", "matches_any", "in_cidr", "size"}
+    EQUALITY
+    | ORDER
+    | TEXT
+    | TEXT_LISTS
+    | VALUE_LISTS
+    | FLAGS
+    | AGES
+    | ELEMENTS
+    | {"between", "matches", "matches_any", "in_cidr", "size"}
 )
 
 _LIST_FORM: Final = {
@@ -144,7 +152,9 @@ def _scalar(operator: str, node: Node, findings: Findings) -> Scalar | None:
         return node.value
     code = "E211" if is_null(node) else "E210"
     help = "for a missing field write `exists: false`, for a null one `is_null: true`" if is_null(node) else ""
-    findings.add(code, f"a value of `{operator}` is text, a number, or true or false, not {described(node)}", node.span, help=help)
+    findings.add(
+        code, f"a value of `{operator}` is text, a number, or true or false, not {described(node)}", node.span, help=help
+    )
     return None
 
 
@@ -152,7 +162,9 @@ def _text(operator: str, node: Node, findings: Findings) -> str | None:
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
         if node.value:
             return node.value
-        findings.add("E210", f"`{operator}` with an empty text always holds", node.span, help="give it a text, or write `exists: true`")
+        findings.add(
+            "E210", f"`{operator}` with an empty text always holds", node.span, help="give it a text, or write `exists: true`"
+        )
         return None
     fix = f"'{node.text}'" if isinstance(node, ScalarNode) and node.text else ""
     findings.add("E210", f"`{operator}` compares text, not {described(node)}", node.span, fix=fix)
@@ -181,7 +193,9 @@ def _network(operator: str, node: Node, findings: Findings) -> str | None:
 
 
 def _network_help(text: str) -> str:
-    return "the bits after the prefix must be zero" if _network_fix(text) else "write `10.0.0.0/8`, `2001:db8::/32` or one address"
+    return (
+        "the bits after the prefix must be zero" if _network_fix(text) else "write `10.0.0.0/8`, `2001:db8::/32` or one address"
+    )
 
 
 def _network_fix(text: str) -> str:
@@ -210,7 +224,10 @@ def _order_help(text: str) -> tuple[str, str]:
         return "a number has no quotes and no separators", number
     place = ScalarNode(text, text, plain=True, span=NOWHERE)
     if (duration_ms := read_duration_ms(place, "", quiet)) is not None:
-        return f"units are not converted: write {duration_ms} for a field in ms; for the age of a time write `within` or `older_than`", ""
+        return (
+            f"units are not converted: write {duration_ms} for a field in ms; for the age of a time write `within` or `older_than`",
+            "",
+        )
     if text.endswith("%"):
         return "write a share as a number: 0.5 for 50 %", ""
     if parse_time(f"{text}T00:00:00Z") is not None:

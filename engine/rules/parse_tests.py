@@ -43,11 +43,15 @@ def _test(node: Node, names: dict[str, Span], findings: Findings) -> RuleTest | 
     with findings.about(f"tests.{shown(name)}"):
         if name_node and name and names.setdefault(name, name_node.span) is not name_node.span:
             related = (Related("first used here", names[name]),)
-            findings.add("E301", f"two tests are called `{shown(name)}`", name_node.span, help="rename one of them", related=related)
+            findings.add(
+                "E301", f"two tests are called `{shown(name)}`", name_node.span, help="rename one of them", related=related
+            )
         _body(reader)
         reader.finish()
     body = cast("dict[str, object]", plain_value(reader.node))
-    return RuleTest(name, {key: value for key, value in body.items() if key != "name"}, name_node.span if name_node else node.span)
+    return RuleTest(
+        name, {key: value for key, value in body.items() if key != "name"}, name_node.span if name_node else node.span
+    )
 
 
 def _body(reader: MapReader) -> None:
@@ -55,13 +59,17 @@ def _body(reader: MapReader) -> None:
     reader.map("given")
     event, steps, expect = reader.has("event"), reader.has("steps"), reader.has("expect")
     if event and steps:
-        findings.add("E214", "a test has an `event` or `steps`, not both", reader.node.span, help="send the event in a step: `- send: {…}`")
+        findings.add(
+            "E214", "a test has an `event` or `steps`, not both", reader.node.span, help="send the event in a step: `- send: {…}`"
+        )
     if steps:
         node = reader.take("steps")
         _steps(read_items(node, "`steps`", findings) if node else (), reader)
         if expect:
             node = reader.take("expect")
-            findings.add("E214", "`expect` beside `steps`", node.span if node else reader.node.span, help="make it a step: `- expect: {…}`")
+            findings.add(
+                "E214", "`expect` beside `steps`", node.span if node else reader.node.span, help="make it a step: `- expect: {…}`"
+            )
         return
     reader.map("event", required=True, example="event: {event_type: attempt}")
     node = reader.take("expect", required=True, example="expect: {status: accepted}")
@@ -82,7 +90,9 @@ def _steps(items: Sequence[Node], reader: MapReader) -> None:
         entry = step.node.entries[0]
         read = _STEP_READERS.get(entry.key)
         if read is None:
-            reader.findings.add("E201", f"unknown step `{shown(entry.key)}`", entry.key_span, help=did_you_mean(entry.key, _STEPS))
+            reader.findings.add(
+                "E201", f"unknown step `{shown(entry.key)}`", entry.key_span, help=did_you_mean(entry.key, _STEPS)
+            )
             continue
         expects = expects or entry.key == "expect"
         read(entry.value, reader.findings)
@@ -116,7 +126,9 @@ def _expectation(node: Node, findings: Findings, *, of_event: bool) -> None:
     if reader is None:
         return
     if not reader.node.entries:
-        findings.add("E214", "an empty `expect` cannot fail", node.span, help="say what must come out: `expect: {status: blocked}`")
+        findings.add(
+            "E214", "an empty `expect` cannot fail", node.span, help="say what must come out: `expect: {status: blocked}`"
+        )
     if not of_event:
         _window_expectation(reader)
         return
@@ -142,7 +154,12 @@ def _window_expectation(reader: MapReader) -> None:
 
 def _fault(node: Node, findings: Findings) -> None:
     if not isinstance(node, MapNode | ScalarNode) or is_null(node):
-        findings.add("E214", f"a fault is a word or a map of sources, not {described(node)}", node.span, help="write `- source: {user: timeout}`")
+        findings.add(
+            "E214",
+            f"a fault is a word or a map of sources, not {described(node)}",
+            node.span,
+            help="write `- source: {user: timeout}`",
+        )
 
 
 def _directory(node: Node, findings: Findings) -> None:

@@ -62,7 +62,9 @@ def _step(text: str, at: int, *, first: bool) -> tuple[str | int, int]:
         try:
             return str(json.loads(quoted[0])), quoted.end()
         except ValueError:
-            raise PathInvalid(f"`{quoted[0]}` is not a JSON string", "inside the quotes only JSON's escapes are taken", at) from None
+            raise PathInvalid(
+                f"`{quoted[0]}` is not a JSON string", "inside the quotes only JSON's escapes are taken", at
+            ) from None
     raise _fault(text, at)
 
 
@@ -85,7 +87,9 @@ def _fault(text: str, at: int) -> PathInvalid:
 
 def _index_fault(text: str, rest: str, at: int) -> PathInvalid:
     if rest.startswith(("[*]", "[]", "[?", "[:")):
-        return PathInvalid(f"`{text}` selects many values", "a path names one place; for any or all elements write `some:` or `every:`", at)
+        return PathInvalid(
+            f"`{text}` selects many values", "a path names one place; for any or all elements write `some:` or `every:`", at
+        )
     if rest.startswith(("['", '["')):
         return PathInvalid(f"`{text}` names a member in brackets", 'write `name."odd-name"`', at)
     return PathInvalid(f"`{text}` has a `[` without a whole number and `]`", "write `devices[0]`", at)

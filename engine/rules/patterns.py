@@ -41,7 +41,10 @@ class PatternFault(NamedTuple):
 def regex_fault(pattern: str) -> PatternFault | None:
     """What is wrong with a regular expression in RE2's syntax, or None."""
     if len(pattern) > MAX_REGEX_CHARS:
-        return PatternFault(f"a regular expression of {len(pattern):,} characters", f"at most {MAX_REGEX_CHARS:,} are taken; use `matches_any` with a list")
+        return PatternFault(
+            f"a regular expression of {len(pattern):,} characters",
+            f"at most {MAX_REGEX_CHARS:,} are taken; use `matches_any` with a list",
+        )
     try:
         re2.compile(pattern, _OPTIONS)
     except re2.error as error:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from engine.rules.diagnostics import Findings, Related, did_you_mean, shown
+from engine.rules.diagnostics import Findings, Related, closest, did_you_mean, shown
 from engine.rules.model import Path, Scalar
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_of
 from engine.rules.paths import PathInvalid, parse_path
@@ -17,6 +17,7 @@ MAX_LIST_ITEMS: Final = 10_000
 MAX_NAME_CHARS: Final = 100
 
 _DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,11})(ms|s|m|h|d)")
+_KEY_AND_VALUE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:\S")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_DURATION_MS: Final = 3_650 * 86_400_000
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -42,10 +43,17 @@ class MapReader:
         value = self.node.get(key)
         if value is None:
             if required:
-                self.findings.add("E202", f"`{key}` is missing in {self.where}", self.node.span, help=f"write `{example}`" if example else "")
+                self.findings.add(
+                    "E202", f"`{key}` is missing in {self.where}", self.node.span, help=f"write `{example}`" if example else ""
+                )
             return None
         if is_null(value):
-            self.findings.add("E211", f"`{key}` has no value", value.span, help=f"write `{example}`" if example else "give it a value or leave it out")
+            self.findings.add(
+                "E211",
+                f"`{key}` has no value",
+                value.span,
+                help=f"write `{example}`" if example else "give it a value or leave it out",
+            )
             return None
         return value
 
@@ -73,9 +81,11 @@ class MapReader:
             return default
         return default if number is None else int(number)
 
-    def number(self, key: str, default: float, minimum: float, maximum: float) -> float:
+    def number(
+        self, key: str, default: float, minimum: float, maximum: float, *, required: bool = False, example: str = ""
+    ) -> float:
         """The number under `key`, between the two bounds."""
-        node = self.take(key)
+        node = self.take(key, required=required, example=example)
         number = None if node is None else read_number(node, f"`{key}`", minimum, maximum, self.findings)
         return default if number is None else number
 
@@ -90,7 +100,14 @@ class MapReader:
         return default if node is None else read_choice(node, f"`{key}`", choices, self.findings) or default
 
     def duration_ms(
-        self, key: str, default: int, *, minimum_ms: int = 0, maximum_ms: int = _MAX_DURATION_MS, required: bool = False, example: str = ""
+        self,
+        key: str,
+        default: int,
+        *,
+        minimum_ms: int = 0,
+        maximum_ms: int = _MAX_DURATION_MS,
+        required: bool = False,
+        example: str = "",
     ) -> int:
         """The duration under `key`, in ms, between the two bounds."""
         node = self.take(key, required=required, example=example)
@@ -129,11 +146,16 @@ def read_map(node: Node, what: str, findings: Findings) -> MapReader | None:
 
 
 def _map_help(node: Node) -> str:
-    if isinstance(node, ScalarNode) and isinstance(node.value, str) and ":" in node.value:
+    if lacks_blank(node):
         return "write `key: value`, with a blank after the colon"
     if isinstance(node, ListNode):
         return "leave out the `- `: write `name: …` on each line"
     return "write `key: value` on the lines below"
+
+
+def lacks_blank(node: Node) -> bool:
+    """Whether the node is text such as `key:value`, which was meant as a map."""
+    return isinstance(node, ScalarNode) and node.plain and _KEY_AND_VALUE.match(node.text) is not None
 
 
 def named_entries(node: Node | None, what: str, findings: Findings, *, member: bool = False) -> Iterator[Entry]:
@@ -202,9 +224,10 @@ def read_choice(node: Node, what: str, choices: Sequence[str], findings: Finding
     """The node as one of a few words."""
     if isinstance(node, ScalarNode) and node.value in choices:
         return str(node.value)
-    near = did_you_mean(node.text, choices) if isinstance(node, ScalarNode) else ""
-    help = near or "one of " + ", ".join(f"`{choice}`" for choice in choices)
-    findings.add("E204", f"{what} cannot be {described(node)}", node.span, help=help)
+    near = closest(node.text, choices) if isinstance(node, ScalarNode) else None
+    help = f"did you mean `{near}`?" if near else "one of " + ", ".join(f"`{choice}`" for choice in choices)
+    seen = f"`{shown(node.text)}`" if isinstance(node, ScalarNode) and node.text else kind_of(node)
+    findings.add("E204", f"{what} cannot be {seen}", node.span, help=help)
     return None
 
 
@@ -213,7 +236,10 @@ def read_duration_ms(node: Node, what: str, findings: Findings) -> int | None:
     text = node.text if isinstance(node, ScalarNode) else ""
     match = _DURATION.fullmatch(text)
     if match is None:
-        findings.add("E206", f"{what} is a duration, not {described(node)}", node.span, help=_DURATION_HELP, fix=_duration_fix(text))
+        fix = _duration_fix(text)
+        findings.add(
+            "E206", f"{what} is a duration, not {described(node)}", node.span, help="" if fix else _DURATION_HELP, fix=fix
+        )
         return None
     duration_ms = int(match[1]) * _UNIT_MS[match[2]]
     if duration_ms > _MAX_DURATION_MS:
@@ -284,7 +310,7 @@ def one_or_many(node: Node, what: str, findings: Findings) -> tuple[Node, ...]:
 def described(node: Node) -> str:
     """What stands there, for a message: the value with its kind, or just the kind of a list or a map."""
     if isinstance(node, ScalarNode) and node.value is not None:
-        return f"{kind_of(node)} `{shown(node.text)}`" if isinstance(node.value, str) else f"`{shown(node.text)}`"
+        return f"the text `{shown(node.text)}`" if isinstance(node.value, str) else f"`{shown(node.text)}`"
     return kind_of(node)
 
 
@@ -311,7 +337,13 @@ def merged(nodes: Sequence[Node], section: str, findings: Findings, combined: Se
             parts[entry.key].append(entry.value)
         elif first is not entry:
             related = (Related("first declared here", first.key_span),)
-            findings.add("E301", f"`{shown(entry.key)}` is declared twice in `{section}`", entry.key_span, help="rename one of them", related=related)
+            findings.add(
+                "E301",
+                f"`{shown(entry.key)}` is declared twice in `{section}`",
+                entry.key_span,
+                help="rename one of them",
+                related=related,
+            )
     for key, values in parts.items():
         if len(values) > 1 and (whole := merged(values, f"{section}.{key}", findings)):
             entries[key] = Entry(key, entries[key].key_span, whole)

@@ -53,7 +53,9 @@ FORMS: Final[dict[str, Callable[[Sequence[Finding], Mapping[str, str]], str]]] =
 def _concise_line(finding: Finding) -> str:
     span = finding.span
     advice = "; ".join(part for part in (finding.help, f"write `{finding.fix}`" if finding.fix else "") if part)
-    return f"{span.file}:{span.line}:{span.col}: {finding.severity} {finding.code} {finding.message}" + (f" ({advice})" if advice else "")
+    return f"{span.file}:{span.line}:{span.col}: {finding.severity} {finding.code} {finding.message}" + (
+        f" ({advice})" if advice else ""
+    )
 
 
 def _block(finding: Finding, lines: Sequence[str]) -> str:

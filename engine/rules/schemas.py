@@ -149,7 +149,9 @@ def _reason(fault: ValidationError) -> str:
         ):
             return f"{_name(fault)} has {_listed(names)}, which the schema does not take"
         case ValidationErrorKind.Referencing():
-            return f"{shown(fault.message)}: a reference must lead to a place in the same document, and `$schema` to a known draft"
+            return (
+                f"{shown(fault.message)}: a reference must lead to a place in the same document, and `$schema` to a known draft"
+            )
         case ValidationErrorKind.PropertyNames(error):
             return f"{_name(fault)} has a member of a name that the schema does not take: {_expectation(error)}"
     return f"{_name(fault)} is {_value(fault.instance)}; {_expectation(fault)}"

@@ -10,6 +10,14 @@ _FAIR_STEPS = 3_000
 
 async def run(world: World) -> None:
     """Raises LawBroken, with the steps that led there."""
+    try:
+        await _run(world)
+    finally:
+        for process in world.processes.values():
+            await process.crash()
+
+
+async def _run(world: World) -> None:
     laws = Laws(world)
     await world.quiesce()
     for _ in range(_FAULTY_STEPS):
@@ -22,8 +30,6 @@ async def run(world: World) -> None:
         waiting = [(c.name, c.answers, c.waiting_for) for c in world.clients if not c.satisfied]
         raise LawBroken(f"law 4: without further faults, not answered: {waiting}\n  " + "\n  ".join(world.trace[-80:]))
     laws.check_end()
-    for process in world.processes.values():
-        await process.crash()
 
 
 def _under_way(world: World) -> bool:

@@ -25,6 +25,10 @@ def fair_steps(world: World) -> list[Step]:
             for name in client.processes
             if client.waiting_for is None and client.open_places()
         ]
+    in_office = {process.owners[-1] for process in world.processes.values() if process.owners}
+    for owner in world.store.living():
+        if owner not in in_office:
+            steps.append((f"the lease of {owner}, which is gone, runs out", partial(_run_out, world, owner)))
     for name in sorted(world.dark):
         steps.append((f"{name}: the store is back", partial(_light, world, name)))
     return steps
@@ -76,6 +80,10 @@ async def _send(world: World, client: Client, process: Process) -> None:
     world.send(client, process)
 
 
+async def _run_out(world: World, owner: str) -> None:
+    world.store.expire(owner)
+
+
 async def _light(world: World, name: str) -> None:
     world.dark.discard(name)
 
@@ -99,7 +107,8 @@ async def _lose(world: World, request: Request, *, late: bool) -> None:
 
 
 async def _crash(world: World, process: Process) -> None:
-    world.excuse(process)
+    for owner in process.owners[-1:]:
+        world.store.expire(owner)
     for delivery in [d for d in world.deliveries if d.process == process.name]:
         world.deliveries.remove(delivery)
         if world.random.random() < 0.5:
@@ -108,13 +117,10 @@ async def _crash(world: World, process: Process) -> None:
     for client in world.clients:
         if client.waiting_for == process.name:
             client.waiting_for = None
-    for owner in process.owners[-1:]:
-        world.store.expire(owner)
     world.processes[process.name] = Process(world, process.name)
 
 
 async def _expire(world: World, process: Process) -> None:
-    world.excuse(process)
     world.store.expire(process.owners[-1])
 
 

@@ -6,7 +6,6 @@ happen (a request is carried out, an answer is lost, a process dies, time passes
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -34,6 +33,15 @@ class SharedStore(MemoryStateStore):
         """End a lease, as a pause of its owner or a jump of the clock does."""
         if owner in self._owners:
             self._owners[owner].deadline_ms = 0
+
+    def living(self) -> list[str]:
+        """Owners whose lease has not ended."""
+        return [name for name, row in self._owners.items() if not row.ended and row.deadline_ms > 0]
+
+    def gone(self, owner: str) -> bool:
+        """Whether the owner has no lease."""
+        row = self._owners.get(owner)
+        return row is None or row.ended or not row.deadline_ms
 
     def claim_rows(self) -> dict[str, tuple[object, ...]]:
         """Every claim's value, without its time."""
@@ -136,8 +144,6 @@ class SimulatedEgress:
 
     async def purge(self) -> None:
         """See Egress."""
-        if not self._process.dead:
-            self._process.world.excuse(self._process)
         for delivery in [d for d in self._process.world.deliveries if d.process == self._process.name]:
             self._process.world.deliveries.remove(delivery)
             if self._process.world.random.random() < 0.5:
@@ -175,8 +181,8 @@ class World:
     network: Network = field(default_factory=Network)
     deliveries: list[Delivery] = field(default_factory=list)
     topic: list[Record] = field(default_factory=list)
-    published: Counter[str] = field(default_factory=Counter)
-    excused: Counter[str] = field(default_factory=Counter)
+    publishers: dict[str, list[str]] = field(default_factory=dict)
+    published_twice: list[str] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -216,14 +222,16 @@ class World:
                 refusals.append(Refusal(record, "too large"))
             elif identity not in self.faults.refused:
                 self.topic.append(record)
-                self.published[identity] += 1
+                self._note(identity, delivery.owner)
         if not delivery.done.done():
             delivery.done.set_result(refusals)
 
-    def excuse(self, process: Process) -> None:
-        """The process lost its lease or died: what it holds may be published once more."""
-        for event in process.processor.stages.answers.in_flight.values():
-            self.excused[str(event.data.get("id") or str(event.claim_key).partition(":")[2])] += 1
+    def _note(self, identity: str, owner: str) -> None:
+        """A second copy is excused where one of its publishers has lost its lease by now."""
+        before = self.publishers.setdefault(identity, [])
+        if before and not any(self.store.gone(name) for name in (*before, owner)):
+            self.published_twice.append(f"event {identity} was published by {owner} after {before}, all of them alive")
+        before.append(owner)
 
     async def quiesce(self) -> None:
         """Let everybody react until nobody has anything left to do."""

@@ -1,17 +1,20 @@
-"""Integers beyond 64 bits: the decoder would turn them into floats and lose digits, so they are found before.
+"""Integers beyond 64 bits: decoded, they would become floats and lose digits, so the bytes are looked at.
 
-In: bytes of JSON that the decoder took. Out: whether one may be in there, for little, and where, exactly.
+In: bytes of JSON that the decoder takes. Out: whether one may be in there, for little, and where one is, exactly. Rule of the file:
+the cheap look never misses one; it may be wrong the other way.
 """
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from engine.rules.schemas import json_pointer
 
+_BLOCK_ITEMS: Final = 64
+_BLOCK_BYTES: Final = 1 << 15
 _SHORTEST: Final = b"0" * 19
-_DIGITS_TO_ZERO: Final = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
+_DIGITS_TO_ZERO: Final = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
 _LONGEST_CHARS: Final = 20
 _MIN: Final = -(2**63)
 _MAX: Final = 2**64 - 1
@@ -24,9 +27,17 @@ class _Large(str):
     __slots__ = ()
 
 
-def may_hold_large_integer(raw: bytes) -> bool:
-    """False where no integer beyond 64 bits can be in `raw`. Digits in strings may make it True."""
-    return _SHORTEST in raw.translate(_DIGITS_TO_ZERO)
+def has_long_digits(raw: bytes) -> bool:
+    """False where `raw` surely holds no integer beyond 64 bits. Long digits in strings make it True as well."""
+    # Blocks of this size stay in the processor's cache; they overlap, so that no run of digits falls between two.
+    blocks = range(0, len(raw), _BLOCK_BYTES)
+    return any(_SHORTEST in raw[at : at + _BLOCK_BYTES + len(_SHORTEST)].translate(_DIGITS_TO_ZERO) for at in blocks)
+
+
+def any_has_long_digits(items: Sequence[object]) -> bool:
+    """Whether `has_long_digits` holds for one of the items that are bytes."""
+    texts = [item for item in items if type(item) is bytes]
+    return any(has_long_digits(b" ".join(texts[at : at + _BLOCK_ITEMS])) for at in range(0, len(texts), _BLOCK_ITEMS))
 
 
 def find_large_integer(raw: bytes) -> tuple[str, str] | None:
@@ -34,24 +45,24 @@ def find_large_integer(raw: bytes) -> tuple[str, str] | None:
 
     `raw` is JSON, nested less deeply than Python's own limit on recursion.
     """
-    if not may_hold_large_integer(raw):
+    if not has_long_digits(raw):
         return None
     return _first_large(json.loads(raw, parse_int=_integer), [])
 
 
 def split_array(body: bytes) -> list[bytes]:
-    """The elements of a JSON array that is not empty, each as its own bytes."""
+    """The elements of a JSON array that has some, each as its own bytes."""
     elements: list[bytes] = []
     depth = begin = 0
     for token in _STRUCTURE.finditer(body):
-        kind = token[0]
-        if kind in (b"[", b"{"):
+        mark = token[0]
+        if mark in (b"[", b"{"):
             depth += 1
             begin = token.end() if depth == 1 else begin
-        elif depth == 1 and kind in (b",", b"]"):
+        elif depth == 1 and mark in (b",", b"]"):
             elements.append(body[begin : token.start()])
             begin = token.end()
-        if kind in (b"]", b"}"):
+        if mark in (b"]", b"}"):
             depth -= 1
     return elements
 
