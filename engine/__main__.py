@@ -1,4 +1,4 @@
-"""`python -m engine`: the `rulemill` command, without having it installed."""
+"""`python -m engine` is `rulemill`."""
 
 import sys
 

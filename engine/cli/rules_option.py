@@ -7,8 +7,8 @@ from pathlib import Path
 
 from engine.app import SOURCE_KINDS
 from engine.rules.compiler import compile_rules
-from engine.rules.diagnostics import human
 from engine.rules.plan import Plan
+from engine.rules.reports import human
 from engine.settings import Settings
 
 

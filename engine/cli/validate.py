@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from engine.app import SOURCE_KINDS
-from engine.rules.compiler import Loaded, load_ruleset
+from engine.rules.compiler import Compiled, compile_rules
 from engine.rules.reports import FORMS
 
 _DEFAULT_PATH = Path("rules")
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises RulesUnreadable, before anything is printed, where a path cannot be read.
     """
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
-    loaded = [load_ruleset(directory, os.environ, SOURCE_KINDS) for directory in directories]
+    loaded = [compile_rules(directory, os.environ, SOURCE_KINDS) for directory in directories]
     findings = [finding for one in loaded for finding in one.findings]
     sources = {file: text for one in loaded for file, text in one.sources.items()}
     sys.stdout.write(FORMS[arguments.format](findings, sources))
@@ -40,5 +40,5 @@ def _directory(path: Path) -> Path:
     return path.parent if path.is_file() else path
 
 
-def _fails(loaded: Loaded, severity: str) -> bool:
-    return bool(loaded.findings) if severity == "warning" else loaded.ruleset is None
+def _fails(loaded: Compiled, severity: str) -> bool:
+    return bool(loaded.findings) if severity == "warning" else loaded.plan is None

@@ -17,6 +17,7 @@ from engine.rules.loader import load_yaml
 from engine.rules.model import Ruleset
 from engine.rules.parse_enrichment import BUILT_IN_SOURCES, Surroundings
 from engine.rules.parser import parse
+from engine.rules.plan import Plan, make_plan
 from engine.rules.schema_files import read_schemas
 from engine.rules.snapshot import digest_of, read_rule_files
 
@@ -61,6 +62,24 @@ def load_ruleset(
         lint(written, findings)
     sources = {file: data.decode("utf-8-sig", errors="replace") for file, data in contents.items()}
     return Loaded(None if findings.has_errors else written.ruleset, findings.in_order(), sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What became of a directory: a plan, or None where there are errors among the findings."""
+
+    plan: Plan | None
+    findings: list[Finding]
+    sources: Mapping[str, str]
+
+
+def compile_rules(
+    directory: Path, environ: Mapping[str, str], source_kinds: Collection[str] = frozenset(BUILT_IN_SOURCES)
+) -> Compiled:
+    """Load a rules directory as `load_ruleset` does, and compile what is free of errors. What comes back as a plan, runs."""
+    loaded = load_ruleset(directory, environ, source_kinds)
+    plan = None if loaded.ruleset is None else make_plan(loaded.ruleset)
+    return Compiled(plan, loaded.findings, loaded.sources)
 
 
 def _plugins(group: str) -> frozenset[str]:

@@ -32,7 +32,7 @@ _OTHER_WORDS: Final = {
     "regex": "matches", "regexp": "matches", "re": "matches", "match": "matches", "pattern": "matches", "=~": "matches",
     "present": "exists", "defined": "exists", "missing": "exists: false", "null": "is_null", "cidr": "in_cidr", "ip_in": "in_cidr",
     "newer_than": "within", "length": "size", "count": "size", "len": "size", "case_insensitive": "ignore_case", "icase": "ignore_case",
-    "not": "ne` or `not_in", "default": "if_missing",
+    "not": "ne` or `not_in", "default": "if_missing", "field": "eq: {field: …}", "list": "in: {list: …}",
 }  # fmt: skip
 
 

@@ -35,6 +35,10 @@ RESERVED_NAMES: Final = frozenset(("derived", "status", "enrichment", "processin
 
 _MAX_BUDGET_MS: Final = 60_000
 _MAX_ENTRIES: Final = 100_000_000
+_MAX_CONCURRENCY: Final = 10_000
+_MAX_DIGITS: Final = 10
+# Only these may be shown when the environment gives them: anything else may hold a secret.
+_OPEN_SETTINGS: Final = ("timeout", "concurrency")
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _KINDS_OF_DERIVED: Final = ("bucket", "difference", "ratio", "hour", "part_of_day", "jmespath")
 
@@ -130,7 +134,7 @@ def _spec(node: Node, surroundings: Surroundings, findings: Findings) -> SourceS
     reader = read_map(entry.value, f"`{entry.key}`", findings)
     if reader is None:
         return None
-    settings = cast("Mapping[str, object]", _replaced(reader.node, surroundings.environ, findings))
+    settings = cast("dict[str, object]", _replaced(reader.node, surroundings.environ, findings))
     if entry.key in BUILT_IN_SOURCES:
         _check_settings(reader, settings, BUILT_IN_SOURCES[entry.key])
     return SourceSpec(entry.key, settings, entry.key_span)
@@ -140,26 +144,35 @@ def _counted(node: Node) -> str:
     return f"a map of {len(node.entries)}" if isinstance(node, MapNode) else described(node)
 
 
-def _check_settings(reader: MapReader, settings: Mapping[str, object], kind: SourceKind) -> None:
+def _check_settings(reader: MapReader, settings: dict[str, object], kind: SourceKind) -> None:
+    """Check names and values; a number that the environment gave as text becomes one."""
     findings = reader.findings
     for name in kind.settings:
         node = reader.take(name, required=name in kind.required, example=f"{name}: …")
-        if node is not None and "${" not in getattr(node, "text", ""):
+        if isinstance(node, ScalarNode) and name in _OPEN_SETTINGS:
+            given = str(settings[name])
+            node = ScalarNode(_number_or_text(given), given, node.plain, node.span)
+            settings[name] = node.value
+        if node is not None and (name in _OPEN_SETTINGS or "${" not in getattr(node, "text", "")):
             _check_setting(name, node, findings)
     reader.finish()
     if kind.placeholder is None:
         return
     name, mark = kind.placeholder
-    node = reader.node.get(name)
-    if node is not None and isinstance(settings.get(name), str) and mark not in str(settings[name]):
-        findings.add("E203", f"`{name}` has no `{mark}`", node.span, help=f"`{mark}` stands for the key that is looked up")
+    written = reader.node.get(name)
+    if written is not None and isinstance(settings.get(name), str) and mark not in str(settings[name]):
+        findings.add("E203", f"`{name}` has no `{mark}`", written.span, help=f"`{mark}` stands for the key that is looked up")
+
+
+def _number_or_text(text: str) -> int | str:
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else text
 
 
 def _check_setting(name: str, node: Node, findings: Findings) -> None:
     if name == "timeout":
         read_duration_ms(node, "`timeout`", findings)
     elif name == "concurrency":
-        read_number(node, "`concurrency`", 1, 10_000, findings)
+        read_number(node, "`concurrency`", 1, _MAX_CONCURRENCY, findings)
     elif name == "headers":
         read_map(node, "`headers`", findings)
     else:

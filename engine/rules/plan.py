@@ -9,6 +9,7 @@ from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.codegen import compile_filters
 from engine.rules.derived import compile_derived
 from engine.rules.model import Ruleset
+from engine.rules.plan_events import EventPlan, compile_events
 
 _ID_DIGITS = 12
 
@@ -19,6 +20,7 @@ class Plan:
 
     id: str
     ruleset: Ruleset
+    events: EventPlan
     derive: Callable[[Sequence[Event]], None]
     filter: Callable[[Sequence[Event], FilterCounts], None]
     aggregation_code: AggregationCode
@@ -36,6 +38,7 @@ def make_plan(ruleset: Ruleset) -> Plan:
     return Plan(
         ruleset.digest[:_ID_DIGITS],
         ruleset,
+        compile_events(ruleset),
         compile_derived(ruleset),
         compile_filters(ruleset),
         code,
