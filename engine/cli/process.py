@@ -28,9 +28,9 @@ from engine.settings import Settings, load_settings
 from engine.state.memory import MemoryStateStore
 from engine.state.sqlite import SqliteStateStore
 
-_GATHER_EVENTS = 20_000
-_MAX_BATCHES = 16
-_LIMITS = Limits(inbox_events=8_000, max_batch=4_000)
+_GATHER_EVENTS = 50_000
+_MAX_BATCHES = 2
+_LIMITS = Limits(inbox_events=1_000, max_batch=500, recent_keys=0)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -29,16 +29,16 @@ def run(arguments: argparse.Namespace) -> int:
     Raises RulesUnreadable, before anything is printed, where a path cannot be read.
     """
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
-    loaded = [compile_rules(directory, os.environ, SOURCE_KINDS) for directory in directories]
-    findings = [finding for one in loaded for finding in one.findings]
-    sources = {file: text for one in loaded for file, text in one.sources.items()}
+    compiled = [compile_rules(directory, os.environ, SOURCE_KINDS) for directory in directories]
+    findings = [finding for one in compiled for finding in one.findings]
+    sources = {file: text for one in compiled for file, text in one.sources.items()}
     sys.stdout.write(FORMS[arguments.format](findings, sources))
-    return 1 if any(_fails(one, arguments.fail_on) for one in loaded) else 0
+    return 1 if any(_fails(one, arguments.fail_on) for one in compiled) else 0
 
 
 def _directory(path: Path) -> Path:
     return path.parent if path.is_file() else path
 
 
-def _fails(loaded: Compiled, severity: str) -> bool:
-    return bool(loaded.findings) if severity == "warning" else loaded.plan is None
+def _fails(compiled: Compiled, severity: str) -> bool:
+    return bool(compiled.findings) if severity == "warning" else compiled.plan is None

@@ -17,7 +17,7 @@ from engine.event import REJECTED, RETRY, DeadLetter, Submission
 from engine.pipeline.processor import Processor
 from engine.ports import DeadLetters
 
-_LINES = 2_000
+_LINES = 500
 _READ_BYTES = 1 << 20
 
 

@@ -27,7 +27,8 @@ class Aggregator:
 
     def missing(self, events: Sequence[Event]) -> list[Group]:
         """The groups these events touch that have left memory; read them and call `restore` before `add`."""
-        if not any(live.anything_left for live in self.live):
+        earliest_ms = min([event.time_ms for event in events], default=0)
+        if not any(live.may_be_missing(earliest_ms) for live in self.live):
             return []
         self._code.look(events, self.live, None)
         return [group for live in self.live for group in live.missing()]

@@ -36,10 +36,9 @@ class LiveGroups:
         self._left_panes: set[int] = set()
         self._captured: list[tuple[GroupList, bytes]] = []
 
-    @property
-    def anything_left(self) -> bool:
-        """Whether a group ever left memory: only then can one that is touched be in the store alone."""
-        return self._left_through is not None or bool(self._left_panes)
+    def may_be_missing(self, earliest_ms: int) -> bool:
+        """Whether a group that events from this time on touch can be in the store alone."""
+        return bool(self._left_panes) or (self._left_through is not None and earliest_ms < self._left_through + self.plan.rule.every_ms)
 
     def new_group(self, start_ms: int, key: object) -> GroupList | None:
         """See Live."""

@@ -8,7 +8,7 @@ from engine.event import Event
 class RecentKeys:
     """The checksums of the last `size` to `2 * size` committed events by claim key, forgotten in two generations.
 
-    Holds only events that are on the egress. No entry outlives `good_for_ms`, the shortest time that a claim lasts.
+    With size 0 nothing is kept. Holds only events that are on the egress. No entry outlives `good_for_ms`, the shortest time that a claim lasts.
     """
 
     def __init__(self, size: int, good_for_ms: int) -> None:
@@ -33,6 +33,8 @@ class RecentKeys:
 
     def add(self, events: Sequence[Event]) -> None:
         """Remember these events' keys."""
+        if not self._size:
+            return
         newer = self._newer
         for event in events:
             if event.claim_key is not None:

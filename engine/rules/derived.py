@@ -45,6 +45,7 @@ class _DerivedWriter:
         self._fields = fields
         self._sources = ruleset.enrichment.sources
         self._derived = ruleset.enrichment.derived.values()
+        self._time = ruleset.events.time
         self._parse_time = emitter.bind(parse_time, "parse_time")
         self._writers = {
             "bucket": self._bucket,
@@ -105,7 +106,9 @@ class _DerivedWriter:
     def _with_hour(self, field: Derived, form: str) -> None:
         path, zone = field.args
         at_ms = self._emitter.local("at_ms")
-        with self._emitter.block(f"if ({at_ms} := {self._parse_time}({self._operand(path)})) is not None:"):
+        own_time = path == self._time and path.steps[0] not in self._sources
+        value = "event.time_ms" if own_time else f"{self._parse_time}({self._operand(path)})"
+        with self._emitter.block(f"if ({at_ms} := {value}) is not None:"):
             if zone == "UTC":
                 self._store(field, form.format(f"({at_ms} // {_HOUR_MS} % 24)"))
                 return

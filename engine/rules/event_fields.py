@@ -63,6 +63,7 @@ class EventFields:
         self._ruleset = ruleset
         self._written = frozenset(step for _, transform in transforms_of(ruleset) for step in _written_members(transform))
         self.known_names = self._known_names()
+        self._facts: dict[tuple[Path, frozenset[str] | None], list[Fact]] = {}
 
     @property
     def type_names(self) -> frozenset[str]:
@@ -71,6 +72,11 @@ class EventFields:
 
     def facts(self, path: Path, types: frozenset[str] | None) -> list[Fact]:
         """One fact for each of these event types; None is all of them, undeclared ones too where those pass."""
+        if (path, types) not in self._facts:
+            self._facts[path, types] = self._find_facts(path, types)
+        return self._facts[path, types]
+
+    def _find_facts(self, path: Path, types: frozenset[str] | None) -> list[Fact]:
         first = path.steps[0] if path.steps else ""
         if first in self._written:
             return [OPEN]

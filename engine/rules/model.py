@@ -128,6 +128,7 @@ class LatePolicy:
 
     action: Literal["flag", "drop", "route"] = "flag"
     route: str | None = None
+    span: Span = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,7 @@ class Emit:
 
     to: str
     on: Literal["close"] = "close"
+    span: Span = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,10 @@ def _emit(reader: MapReader | None) -> Emit | None:
     if reader is None:
         return None
     to = reader.text("to", required=True, example="to: NAME")
+    node = reader.node.get("to")
     reader.choice("on", ("close",), "close")
     reader.finish()
-    return Emit(to)
+    return Emit(to, span=node.span) if node else None
 
 
 def _measures(

@@ -76,7 +76,7 @@ def _ordering(reader: MapReader | None) -> tuple[int, LatePolicy]:
 
 def _late_policy(node: Node | None, findings: Findings) -> LatePolicy:
     if isinstance(node, MapNode):
-        return LatePolicy("route", read_route(node, "late", findings))
+        return LatePolicy("route", read_route(node, "late", findings), node.span)
     word = node.text if isinstance(node, ScalarNode) else ""
     if word == "drop":
         return LatePolicy("drop")

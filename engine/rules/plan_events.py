@@ -6,6 +6,7 @@ for what is missing and never raises.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 
 from engine.event import JsonObject
 from engine.rules.model import Deduplication, Path, Ruleset
@@ -67,8 +68,7 @@ def reader(path: Path) -> Reader:
     """A function that reads the path from an event's own members; None stands for missing as for null."""
     steps = path.steps
     if len(steps) == 1:
-        name = str(steps[0])
-        return lambda data: data.get(name)
+        return methodcaller("get", steps[0])
     return lambda data: _follow(data, steps)
 
 

@@ -5,6 +5,8 @@ In: a ruleset. Out: flat streams for the checks and the lints. Rule of the file:
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any
 
 from engine.rules.model import (
     All,
@@ -82,7 +84,7 @@ def lists_of(condition: Condition) -> Iterator[tuple[ListRef, str]]:
 def routes_of(ruleset: Ruleset) -> Iterator[tuple[str, str, Span]]:
     """Every route that is used: its name, the rule, and the place."""
     if ruleset.events.late.route:
-        yield ruleset.events.late.route, "events", ruleset.events.span
+        yield ruleset.events.late.route, "events", ruleset.events.late.span
     for rule in ruleset.filters:
         for action in rule.actions:
             if isinstance(action, SendTo):
@@ -92,7 +94,7 @@ def routes_of(ruleset: Ruleset) -> Iterator[tuple[str, str, Span]]:
         if aggregation.late_route:
             yield aggregation.late_route, rule_id, aggregation.span
         if aggregation.emit:
-            yield aggregation.emit.to, rule_id, aggregation.span
+            yield aggregation.emit.to, rule_id, aggregation.emit.span
 
 
 def derived_paths(derived: Derived) -> Iterator[Path]:
@@ -129,9 +131,14 @@ def names_in(value: object) -> tuple[str, ...]:
 def meaning(value: object) -> object:
     """A key that two parts of a ruleset share only where they mean the same: places are left out, `1` is not `true`."""
     if is_dataclass(value) and not isinstance(value, type):
-        return type(value).__name__, *(meaning(getattr(value, field.name)) for field in fields(value) if field.compare)
+        return type(value).__name__, *(meaning(getattr(value, name)) for name in _compared(type(value)))
     if isinstance(value, list | tuple):
         return tuple(meaning(item) for item in value)
     if isinstance(value, dict):
         return tuple((name, meaning(item)) for name, item in value.items())
     return type(value).__name__, value
+
+
+@cache
+def _compared(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.compare)

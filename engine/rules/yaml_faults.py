@@ -30,7 +30,7 @@ _WORDINGS: Final = (
     _Wording("did not find expected '-' indicator", "this line does not continue the list it stands in",
              "start it with `- `, or indent it like the list's key"),
     _Wording("did not find expected ',' or ']'", "a `[` without its `]`", "close the list; texts with `,`, `[` or `{` need quotes", at_context=True),
-    _Wording("did not find expected ',' or '}'", "a `{` without its `}`", "close the map; texts with `,`, `{` or `${` need quotes", at_context=True),
+    _Wording("did not find expected ',' or '}'", "a `{` without its `}`", "close the map; names and texts with `,`, `[`, `{` or `${` need quotes", at_context=True),
     _Wording("did not find expected node content", "a value is missing or starts with a character that YAML keeps for itself", _QUOTE),
     _Wording("found unexpected end of stream", "a quote is opened and never closed", "close it", at_context=True),
     _Wording("found unexpected document indicator", "a quote is opened and never closed", "close it", at_context=True),

@@ -62,7 +62,9 @@ def test_a_submission_without_a_single_event_is_done() -> None:
     assert done == [submission]
 
 
-@pytest.mark.parametrize(("key", "expected"), [("u1", "u1"), (7, "7"), (None, None), ("", None), (True, None), (1.5, None), ([], None)])
+@pytest.mark.parametrize(
+    ("key", "expected"), [("u1", "u1"), (7, "7"), (None, None), ("", None), (True, None), (1.5, None), ([], None)]
+)
 def test_the_ordering_key_is_text_or_a_whole_number(key: object, expected: str | None) -> None:
     assert accepted(note(user_id=key)).key == expected
 
@@ -72,8 +74,9 @@ def test_without_an_ordering_key_in_the_rules_no_event_has_one() -> None:
 
 
 def test_the_checksum_depends_on_the_content_and_not_on_how_it_is_written() -> None:
-    compact, spread = accepted(b'{"event_type":"note","timestamp":1772442000000,"a":{"b":1,"c":2}}'), accepted(
-        b'{ "a": {"c": 2, "b": 1},\t"timestamp": 1772442000000, "event_type": "not\\u0065" }'
+    compact, spread = (
+        accepted(b'{"event_type":"note","timestamp":1772442000000,"a":{"b":1,"c":2}}'),
+        accepted(b'{ "a": {"c": 2, "b": 1},\t"timestamp": 1772442000000, "event_type": "not\\u0065" }'),
     )
     assert compact.checksum == spread.checksum
     assert compact.checksum != accepted(note(a={"b": 1, "c": 3})).checksum
@@ -91,12 +94,13 @@ def test_the_checksum_depends_on_the_content_and_not_on_how_it_is_written() -> N
         (b'{"event_type": "attempt", "user', "cut short"),
         (b"{'a': 1}", "near `{'a': 1}`; names and strings stand in double quotes"),
         (b'{"a": 1,}', "remove the comma"),
-        (b'{"a": NaN}', "column 7, near `{\"a\": NaN}`; JSON has no such number"),
+        (b'{"a": NaN}', 'column 7, near `{"a": NaN}`; JSON has no such number'),
         (b'{"a": Infinity}', "JSON has no such number"),
         (b'{"a": -Infinity}', "JSON has no such number"),
         (b'{"a": None}', "JSON writes `true`, `false` and `null`"),
-        (b'{"a": tru}', "near `{\"a\": tru}`"),
+        (b'{"a": tru}', 'near `{"a": tru}`'),
         (b'{"a": 01}', "remove the zero"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "the largest number is about 1.8e308"),
         (b'{"a": 1e400}', "the largest number is about 1.8e308"),
         (b'{"a": "x\ny"}', "write control characters as escapes"),
         (b'{"a": "\x00"}', "write control characters as escapes"),
@@ -136,7 +140,7 @@ def test_json_of_another_kind_is_no_event(raw: bytes, words: str) -> None:
 # Bounds
 
 
-@pytest.mark.parametrize("digits", ["18446744073709551616", "-9223372036854775809", "1" * 30, "1" * 5000, "-" + "9" * 400])
+@pytest.mark.parametrize("digits", ["18446744073709551616", "-9223372036854775809", "1" * 30, "-" + "9" * 300])
 def test_an_integer_beyond_64_bits_is_refused_before_it_loses_digits(digits: str) -> None:
     outcome = rejected(orjson.dumps(note(**{"a/b": ["x", 0]})).replace(b"0]", digits.encode() + b"]"))
     assert (outcome.code, outcome.pointer) == ("number_range", "/a~1b/1")
@@ -144,14 +148,16 @@ def test_an_integer_beyond_64_bits_is_refused_before_it_loses_digits(digits: str
     assert "send it as a string" in outcome.message
 
 
-@pytest.mark.parametrize("number", [b"18446744073709551615", b"-9223372036854775808", b"1e30", b"123456789012345678901234567890.0"])
+@pytest.mark.parametrize(
+    "number", [b"18446744073709551615", b"-9223372036854775808", b"1e30", b"123456789012345678901234567890.0"]
+)
 def test_a_number_that_fits_is_taken_as_it_is(number: bytes) -> None:
     raw = orjson.dumps(note(n=0)).replace(b'"n":0', b'"n":' + number)
     assert accepted(raw).data["n"] == orjson.loads(number)
 
 
 def test_long_digits_in_a_string_are_no_number() -> None:
-    assert accepted(orjson.dumps(note(**{"n": "9" * 50}, note='"' + "8" * 30))).data["n"] == "9" * 50
+    assert accepted(orjson.dumps(note(n="9" * 50, note='"' + "8" * 30))).data["n"] == "9" * 50
 
 
 def test_a_large_integer_far_into_a_large_submission_is_found() -> None:
@@ -164,7 +170,9 @@ def test_a_large_integer_far_into_a_large_submission_is_found() -> None:
 @pytest.mark.parametrize("limit", [8, 64, 254])
 def test_depth_is_taken_up_to_the_limit_and_no_further(limit: int) -> None:
     fits, too_deep = note(a=nested(limit - 1)), note(a=nested(limit))
-    events, submission = decode(orjson.dumps(fits), b'{"event_type":"note","timestamp":0,"a":' + b"[" * limit + b"]" * limit + b"}", max_depth=limit)
+    events, submission = decode(
+        orjson.dumps(fits), b'{"event_type":"note","timestamp":0,"a":' + b"[" * limit + b"]" * limit + b"}", max_depth=limit
+    )
     assert [event.index for event in events] == [0]
     outcome = submission.outcomes[1]
     assert outcome is not None
@@ -180,7 +188,7 @@ def test_a_bottomless_event_harms_nobody(levels: int, opening: bytes, closing: b
 
 
 def test_brackets_in_strings_and_many_shallow_containers_are_not_depth() -> None:
-    assert accepted(note(a="[" * 500, b=[[] for _ in range(500)]))
+    assert accepted(note(a="[" * 500, b=[[] for _ in range(500)])).type == "note"
 
 
 def test_size_is_taken_up_to_the_limit_and_no_further() -> None:
@@ -188,10 +196,13 @@ def test_size_is_taken_up_to_the_limit_and_no_further() -> None:
         return note(text="x" * chars)
 
     rest = len(orjson.dumps(with_text(0)))
-    assert accepted(with_text(MAX_EVENT_BYTES - rest))
+    assert accepted(with_text(MAX_EVENT_BYTES - rest)).type == "note"
     for item in (with_text(MAX_EVENT_BYTES - rest + 1), orjson.dumps(with_text(MAX_EVENT_BYTES - rest + 1))):
         outcome = rejected(item)
-        assert (outcome.code, outcome.message) == ("too_large", f"the event has {MAX_EVENT_BYTES + 1} bytes; at most {MAX_EVENT_BYTES} are taken")
+        assert (outcome.code, outcome.message) == (
+            "too_large",
+            f"the event has {MAX_EVENT_BYTES + 1} bytes; at most {MAX_EVENT_BYTES} are taken",
+        )
 
 
 # Type
@@ -211,7 +222,14 @@ def test_an_event_names_its_type(data: JsonObject) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("atempt", "did you mean `attempt`?"), ("xyz", "known here"), ("", "no declared event type"), (5, "`5`"), ({}, "an object"), (["attempt"], "an array")],
+    [
+        ("atempt", "did you mean `attempt`?"),
+        ("xyz", "known here"),
+        ("", "no declared event type"),
+        (5, "`5`"),
+        ({}, "an object"),
+        (["attempt"], "an array"),
+    ],
 )
 def test_a_type_that_is_not_declared_is_refused_with_the_nearest_one(name: object, words: str) -> None:
     outcome = rejected(note(event_type=name))
@@ -231,12 +249,26 @@ def test_type_and_time_may_stand_anywhere_in_the_event() -> None:
     plan = plan_with(replace(EVENTS, type=path("meta", "kind"), time=path("meta", "times", 1)))
     event = accepted({"meta": {"kind": "note", "times": [0, NOW_TEXT]}}, plan)
     assert (event.type, event.time_ms) == ("note", NOW_MS)
-    for data in ({}, {"meta": 1}, {"meta": []}, {"meta": {"kind": "note", "times": [0]}}, {"meta": {"kind": "note", "times": {"1": 0}}}):
-        events, submission = decode(data, plan=plan)
-        assert not events
-        assert submission.outcomes[0] is not None
-        assert submission.outcomes[0].code in ("missing_type", "missing_time")
-        assert submission.outcomes[0].pointer in ("/meta/kind", "/meta/times/1")
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        None,
+        1,
+        [],
+        {"kind": "note"},
+        {"kind": "note", "times": [0]},
+        {"kind": "note", "times": {"1": NOW_MS}},
+        {"times": [0, NOW_MS]},
+    ],
+)
+def test_what_is_missing_is_named_by_its_place(meta: object) -> None:
+    plan = plan_with(replace(EVENTS, type=path("meta", "kind"), time=path("meta", "times", 1)))
+    _, submission = decode({"meta": meta}, plan=plan)
+    outcome = submission.outcomes[0]
+    assert outcome is not None
+    assert (outcome.code, outcome.pointer) in [("missing_type", "/meta/kind"), ("missing_time", "/meta/times/1")]
 
 
 # Time
@@ -278,14 +310,16 @@ def test_either_side_of_the_skew_can_be_switched_off() -> None:
     open_past, open_future = replace(EVENTS, max_past_ms=None), replace(EVENTS, max_future_ms=None)
     assert accepted(note(timestamp=0), plan_with(open_past)).time_ms == 0
     assert rejected(note(timestamp="9999-12-31T23:59:59Z"), plan_with(open_past)).code == "skew_future"
-    assert accepted(note(timestamp="9999-12-31T23:59:59Z"), plan_with(open_future))
+    assert accepted(note(timestamp="9999-12-31T23:59:59Z"), plan_with(open_future)).time_ms > NOW_MS
     assert rejected(note(timestamp=0), plan_with(open_future)).code == "skew_past"
 
 
 # Identity
 
 
-@pytest.mark.parametrize(("value", "identity"), [("a1", "a1"), (17, "17"), (-1, "-1"), ("a,b%", "a,b%"), ("x" * 512, "x" * 512), ("é", "é")])
+@pytest.mark.parametrize(
+    ("value", "identity"), [("a1", "a1"), (17, "17"), (-1, "-1"), ("a,b%", "a,b%"), ("x" * 512, "x" * 512), ("é", "é")]
+)
 def test_one_field_is_the_identity_as_it_is(value: object, identity: str) -> None:
     event = accepted(attempt(client_attempt_id=value))
     assert event.claim_key == f"attempt:{identity}"
@@ -294,7 +328,14 @@ def test_one_field_is_the_identity_as_it_is(value: object, identity: str) -> Non
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [(None, "missing_claim_key"), ("", "missing_claim_key"), (True, "bad_claim_key"), (1.5, "bad_claim_key"), ([], "bad_claim_key"), ("x" * 513, "bad_claim_key")],
+    [
+        (None, "missing_claim_key"),
+        ("", "missing_claim_key"),
+        (True, "bad_claim_key"),
+        (1.5, "bad_claim_key"),
+        ([], "bad_claim_key"),
+        ("x" * 513, "bad_claim_key"),
+    ],
 )
 def test_an_event_that_cannot_be_told_from_its_copies_is_refused(value: object, code: str) -> None:
     outcome = rejected(attempt(client_attempt_id=value))
@@ -303,7 +344,10 @@ def test_an_event_that_cannot_be_told_from_its_copies_is_refused(value: object, 
 
 @given(*(st.lists(st.text("a,%2C", min_size=1, max_size=4), min_size=2, max_size=2) for _ in range(2)))
 def test_different_lists_of_fields_never_share_a_claim_key(one: list[str], other: list[str]) -> None:
-    keys = {accepted({"event_type": "session", "timestamp": NOW_MS, "user_id": a, "context": {"sessions": [b]}}).claim_key for a, b in (one, other)}
+    keys = {
+        accepted({"event_type": "session", "timestamp": NOW_MS, "user_id": a, "context": {"sessions": [b]}}).claim_key
+        for a, b in (one, other)
+    }
     assert len(keys) == (1 if one == other else 2)
 
 

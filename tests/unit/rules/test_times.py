@@ -111,7 +111,9 @@ def test_what_is_not_exactly_an_instant_is_none(value: object) -> None:
     assert parse_time(value) is None
 
 
-@pytest.mark.parametrize("text", ["2016-12-31T23:59:60Z", "2016-12-31T23:59:60.75Z", "2017-01-01T01:59:60+02:00", "2016-12-31T18:59:60-05:00"])
+@pytest.mark.parametrize(
+    "text", ["2016-12-31T23:59:60Z", "2016-12-31T23:59:60.75Z", "2017-01-01T01:59:60+02:00", "2016-12-31T18:59:60-05:00"]
+)
 def test_a_leap_second_is_the_last_millisecond_of_its_minute(text: str) -> None:
     assert parse_time(text) == whole_ms(datetime(2016, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC))
 
@@ -121,7 +123,7 @@ def test_memory_stays_bounded_and_right_over_more_minutes_and_fractions_than_are
     assert first is not None
     for minute in range(12_000):
         assert parse_time(format_time(first + minute * 60_000)) == first + minute * 60_000
-    for millisecond in range(0, 60_000):
+    for millisecond in range(60_000):
         text = format_time(first + millisecond)[:-1]
         assert parse_time(text + "+01:00") == first + millisecond - 3_600_000
         assert parse_time(text + "-01:00") == first + millisecond + 3_600_000

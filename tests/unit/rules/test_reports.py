@@ -1,0 +1,66 @@
+"""The forms of a report. Whole reports are compared in `test_bad_rules.py`."""
+
+import json
+
+from engine.rules.diagnostics import Finding, Related
+from engine.rules.model import Span
+from engine.rules.reports import as_json, concise, human
+
+FINDING = Finding(
+    "E303",
+    "there is no route `x`",
+    Span("r.yaml", 2, 5, 2, 6),
+    "filters.a",
+    "did you mean `y`?",
+    "y",
+    (Related("declared here", Span("s.yaml", 1, 1, 1, 2)),),
+)
+SOURCES = {"r.yaml": "a:\n  日: x\n", "s.yaml": "y: 1\n"}
+
+
+def test_json_says_everything_and_its_version() -> None:
+    assert json.loads(as_json([FINDING], SOURCES)) == {
+        "version": 1,
+        "files": 2,
+        "errors": 1,
+        "warnings": 0,
+        "findings": [
+            {
+                "code": "E303",
+                "severity": "error",
+                "message": "there is no route `x`",
+                "file": "r.yaml",
+                "line": 2,
+                "col": 5,
+                "end_line": 2,
+                "end_col": 6,
+                "rule": "filters.a",
+                "help": "did you mean `y`?",
+                "fix": "y",
+                "related": [{"message": "declared here", "file": "s.yaml", "line": 1, "col": 1, "end_line": 1, "end_col": 2}],
+            }
+        ],
+    }
+
+
+def test_the_caret_stands_under_wide_characters() -> None:
+    assert human([FINDING], {"r.yaml": "\n日本: x\n"}).splitlines()[3:5] == ["2 | 日本: x", "  |       ^"]
+
+
+def test_a_long_line_is_cut_around_the_place() -> None:
+    finding = Finding("E201", "m", Span("r.yaml", 1, 1001, 1, 1004))
+    report = human([finding], {"r.yaml": "a" * 1000 + "bad" + "c" * 1000}).splitlines()
+
+    at = report[3].index("a")
+    assert len(report[3]) < 200
+    assert report[3][report[4].index("^") :].startswith("bad")
+    assert at == 4
+
+
+def test_a_finding_without_its_text_still_has_its_place() -> None:
+    assert human([FINDING], {}).splitlines()[1] == " --> r.yaml:2:5 (filters.a)"
+
+
+def test_the_closing_line_counts() -> None:
+    assert concise([], SOURCES) == "no findings in 2 files\n"
+    assert concise([FINDING, Finding("W601", "m", FINDING.span)], SOURCES).splitlines()[-1] == "1 error and 1 warning in 2 files"

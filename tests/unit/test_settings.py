@@ -1,0 +1,211 @@
+"""Settings: defaults, the file, the environment, and every fault at once."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SettingsInvalid
+from engine.settings import HttpSettings, Settings, load_settings, read_settings
+
+LOOPBACK = "`127.0.0.1`, `::1` or `localhost`: without tokens, which this release does not have yet, the service is for this machine only"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "settings.yaml"
+    path.write_text(text)
+    return path
+
+
+def faults_of(path: Path | None, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(path, environ or {})
+    return str(caught.value).splitlines()
+
+
+def test_without_file_and_environment_the_defaults_hold() -> None:
+    settings = load_settings(None, {"PATH": "/bin"})
+    assert settings == Settings()
+    assert (settings.http.host, settings.http.port, settings.store, settings.egress) == ("127.0.0.1", 8080, "sqlite", "file")
+    assert (settings.processor.buffer_size, settings.processor.max_batch) == (10_000, 1_000)
+
+
+def test_the_shipped_file_says_what_the_defaults_are(checkout: Path) -> None:
+    assert load_settings(checkout / "config.yaml", {}) == Settings()
+
+
+def test_the_default_file_is_read_where_it_exists(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("topic: mine\n")
+    assert load_settings(None, {}).topic == "mine"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "http:\nsqlite: ~\n", "---\n"])
+def test_an_empty_file_and_empty_sections_are_the_defaults(tmp_path: Path, text: str) -> None:
+    assert load_settings(write(tmp_path, text), {}) == Settings()
+
+
+def test_every_setting_can_be_written(tmp_path: Path) -> None:
+    text = """
+        http: {host: "::1", port: 0, max_body: 2MiB, max_events: 5, max_event: 4096}
+        processor: {enabled: no, workers: 2, buffer_size: 3, max_batch: 4, shutdown_timeout: 1m}
+        rules: {path: /etc/rules}
+        store: memory
+        sqlite: {path: a b.db, synchronous: full}
+        memory: {max_claims: 5000}
+        egress: file
+        file: {path: records, fsync: "true"}
+        topic: a.b-c_d
+        dead_letters: {path: dead.ndjson}
+    """
+    settings = load_settings(write(tmp_path, text), {})
+    assert settings.http == HttpSettings(host="::1", port=0, max_body_bytes=2 << 20, max_events=5, max_event_bytes=4096)
+    assert settings.processor.model_dump() == {
+        "enabled": False,
+        "workers": 2,
+        "buffer_size": 3,
+        "max_batch": 4,
+        "shutdown_timeout_ms": 60_000,
+    }
+    assert (settings.rules.path, settings.store, settings.memory.max_claims) == (Path("/etc/rules"), "memory", 5_000)
+    assert (settings.sqlite.path, settings.sqlite.synchronous) == (Path("a b.db"), "full")
+    assert (settings.file.path, settings.file.fsync, settings.topic) == (Path("records"), True, "a.b-c_d")
+    assert settings.dead_letters.path == Path("dead.ndjson")
+
+
+def test_the_environment_comes_before_the_file_and_each_value_knows_its_origin(tmp_path: Path) -> None:
+    path = write(tmp_path, "processor:\n  workers: 2\n  buffer_size: 7\n")
+    environ = {"EVENT_PROCESSOR_ENABLED": "false", "EVENT_PROCESSOR_WORKERS": "4", "EVENT_PROCESSOR_BUFFER_SIZE": ""}
+    settings, origins = read_settings(path, environ)
+    assert (settings.processor.enabled, settings.processor.workers, settings.processor.buffer_size) == (False, 4, 7)
+    assert origins == {
+        "processor.enabled": "EVENT_PROCESSOR_ENABLED",
+        "processor.workers": "EVENT_PROCESSOR_WORKERS",
+        "processor.buffer_size": f"{path}:3:16",
+    }
+
+
+def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    text = """\
+http:
+  host: 0.0.0.0
+  prt: 1
+  port: 99999
+  max_body: 8mb
+  port: 1
+procesor: 3
+processor:
+  workers: [1]
+  enabled: maybe
+  shutdown_timeout:
+rules: x
+store: redis
+topic: ../x
+"""
+    path = write(tmp_path, text)
+    faults = faults_of(path, {"EVENT_PROCESSOR_BUFFER_SIZE": "0", "EVENT_PROCESSOR_WORKRS": "2"})
+    assert sorted(faults) == sorted(
+        [
+            f"{path}:2:9: `http.host` is `0.0.0.0`; expected {LOOPBACK}",
+            f"{path}:3:3: `http.prt` is no setting; did you mean `port`?",
+            f"{path}:4:9: `http.port` is `99999`; expected a whole number from 0 to 65535",
+            f"{path}:5:13: `http.max_body` is `8mb`; expected a size from 1KiB to 1GiB",
+            f"{path}:6:3: `http.port` is written twice; keep one",
+            f"{path}:7:1: `procesor` is no setting; did you mean `processor`?",
+            f"{path}:9:12: `processor.workers` is not a single value; write one value after the `:`",
+            f"{path}:10:12: `processor.enabled` is `maybe`; expected `true` or `false`",
+            f"{path}:11:20: `processor.shutdown_timeout` is empty; write a value, or remove the line for the default",
+            f"{path}:12:8: `rules` is not a section; write its keys below it",
+            f"{path}:13:8: `store` is `redis`; expected `sqlite` or `memory`",
+            f"{path}:14:8: `topic` is `../x`; expected 1 to 249 letters, digits, `.`, `_` and `-`, not beginning with `.`",
+            "EVENT_PROCESSOR_BUFFER_SIZE: `processor.buffer_size` is `0`; expected a whole number from 1 to 1000000",
+            "EVENT_PROCESSOR_WORKRS: there is no such setting; did you mean `EVENT_PROCESSOR_WORKERS`?",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", ":1:5: not valid YAML"),
+        ("http:\n  port: 80\n host: 1", ":3:2: not valid YAML"),
+        ("a: *x", ":1:4: not valid YAML"),
+        ("topic: a\n---\ntopic: b", ":2:1: not valid YAML"),
+        ("topic: \x07", "plain UTF-8 text"),
+        ("- 1", ":1:1: the file is not a map of sections"),
+        ("5", ":1:1: the file is not a map of sections"),
+        ("? [a]\n: 1", ":1:3: `this key` is no setting; known here: `http`"),
+        ("http: {<<: {port: 1}}", ":1:8: `http.<<` is no setting"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_where(tmp_path: Path, text: str, words: str) -> None:
+    path = write(tmp_path, text)
+    (fault,) = faults_of(path)
+    assert fault.startswith(str(path))
+    assert words in fault
+
+
+def test_a_file_that_is_not_there_or_not_text_says_so(tmp_path: Path) -> None:
+    assert faults_of(tmp_path / "none.yaml") == [
+        f"{tmp_path}/none.yaml: cannot be read: No such file or directory; name a file that exists"
+    ]
+    assert "Is a directory" in faults_of(tmp_path)[0]
+    (tmp_path / "latin.yaml").write_bytes("topic: é".encode("latin-1"))
+    assert faults_of(tmp_path / "latin.yaml") == [f"{tmp_path}/latin.yaml: not UTF-8 at byte 7; save the file as UTF-8"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_the_service_listens_on_this_machine_only(host: str) -> None:
+    assert load_settings(None, {"HTTP_HOST": host}).http.host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "localhost.example.org", "127.0.0.1 "])  # noqa: S104 - refused
+def test_every_other_address_is_refused_until_there_are_tokens(host: str) -> None:
+    (fault,) = faults_of(None, {"HTTP_HOST": host})
+    assert fault.startswith(f"HTTP_HOST: `http.host` is `{host}`")
+    assert "tokens" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_ms"), [("0s", 0), ("1ms", 1), ("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000)]
+)
+def test_durations_have_units(text: str, duration_ms: int) -> None:
+    assert load_settings(None, {"EVENT_PROCESSOR_SHUTDOWN_TIMEOUT": text}).processor.shutdown_timeout_ms == duration_ms
+
+
+@pytest.mark.parametrize("text", ["30", "-1s", "1.5s", "2h", "s", "1 s", "1w"])
+def test_what_is_no_duration_in_range_is_refused(text: str) -> None:
+    (fault,) = faults_of(None, {"EVENT_PROCESSOR_SHUTDOWN_TIMEOUT": text})
+    assert fault.endswith(f"is `{text}`; expected a duration from 0s to 1h")
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"), [("1024", 1024), ("4096B", 4096), ("512KiB", 512 << 10), ("8 MiB", 8 << 20), ("1GiB", 1 << 30)]
+)
+def test_sizes_have_binary_units(text: str, size_bytes: int) -> None:
+    assert load_settings(None, {"HTTP_MAX_BODY": text}).http.max_body_bytes == size_bytes
+
+
+@pytest.mark.parametrize("text", ["1023", "2GiB", "8MB", "1.5MiB", "-1", "1e6", "١٠٢٤٠"])
+def test_what_is_no_size_in_range_is_refused(text: str) -> None:
+    (fault,) = faults_of(None, {"HTTP_MAX_BODY": text})
+    assert "expected a size from 1KiB to 1GiB" in fault
+
+
+@pytest.mark.parametrize("text", ["1_000", "0x10", "1e3", "8080.0", "true", "-1", "٣"])
+def test_a_whole_number_is_written_in_digits(text: str) -> None:
+    assert "expected a whole number from 0 to 65535" in faults_of(None, {"HTTP_PORT": text})[0]
+
+
+def test_a_long_value_is_shortened_in_its_fault() -> None:
+    (fault,) = faults_of(None, {"EVENT_TOPIC": "x\t" * 5_000})
+    assert len(fault) < 250
+    assert fault.isprintable()
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().topic = "other"
