@@ -58,7 +58,7 @@ def build_processor(
     clock: Clock,
     options: Options,
     topic: str,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),
 ) -> Processor:
     """A processor for a plan, not yet running. The caller closes what it passed in."""
     counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()

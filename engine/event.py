@@ -42,7 +42,7 @@ class Submission:
     the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
     """
 
-    __slots__ = ("done", "input", "items", "outcomes", "pending", "received_ms", "size_bytes", "ids")
+    __slots__ = ("done", "ids", "input", "items", "outcomes", "pending", "received_ms", "size_bytes")
 
     def __init__(
         self,

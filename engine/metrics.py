@@ -13,9 +13,7 @@ class Ledger:
     """
 
     received: int = 0
-    ended: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys((ACCEPTED, DUPLICATE, BLOCKED, REJECTED, RETRY), 0)
-    )
+    ended: dict[str, int] = field(default_factory=lambda: dict.fromkeys((ACCEPTED, DUPLICATE, BLOCKED, REJECTED, RETRY), 0))
 
     def balance(self) -> int:
         """Events received that have not ended, by the ledger's own account."""

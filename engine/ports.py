@@ -188,6 +188,13 @@ class ContextSource(Protocol):
         """Let go of files and connections."""
 
 
+class RequestLimits(NamedTuple):
+    """What one HTTP request may bring, as it is and unpacked."""
+
+    max_body_bytes: int
+    max_events: int
+
+
 class Clock(Protocol):
     """Time, so that tests own it."""
 

@@ -81,7 +81,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
         await _feed(processor, feed)
         groups = await write_aggregates(plan, store, arguments.aggregates)
         seconds = time.perf_counter() - started_s
-        counts = summary(processor, plan, groups, feed, store, seconds)
+        counts = summary(processor, plan, groups, feed, _forgotten(store), seconds)
         _report(arguments, counts)
 
 
@@ -107,6 +107,10 @@ async def _store(arguments: argparse.Namespace) -> AsyncIterator[StateStore]:
             yield store
         finally:
             await store.close()
+
+
+def _forgotten(store: StateStore) -> int:
+    return store.claims_forgotten if isinstance(store, MemoryStateStore) else 0
 
 
 def _topic_paths(out: Path, main_topic: str) -> Callable[[str], Path]:

@@ -23,11 +23,10 @@ from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
 from engine.errors import SettingsInvalid
 from engine.ingress.http import create_app
-from engine.ingress.service import RequestLimits
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.service import EngineService
 from engine.pipeline.processor import Options, Processor
-from engine.ports import StateStore
+from engine.ports import RequestLimits, StateStore
 from engine.rules.plan import Plan
 from engine.settings import Settings, load_settings
 from engine.state.memory import MemoryStateStore

@@ -1,17 +1,9 @@
-"""What HTTP needs of the engine. Rule of the file: a protocol and its values; `app.py` brings the one that serves."""
+"""What HTTP needs of the engine. Rule of the file: one protocol; `app.py` brings the one that serves."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from engine.event import JsonObject, Submission
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
-    """What one request may bring."""
-
-    max_body_bytes: int
-    max_events: int
+from engine.ports import RequestLimits
 
 
 class Service(Protocol):

@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Never
 
 from tqdm import tqdm
 
@@ -37,7 +37,7 @@ class Feed:
 
     async def run(self) -> None:
         """Return when every event of the input has its final outcome. Raises OSError where it cannot be read."""
-        with self._open() as file, self._progress(file) as progress:
+        with self._open() as file, self._progress() as progress:
             for lines in iter(lambda: list(islice(file, _LINES)), []):
                 items = [line for line in lines if not line.isspace()]
                 self.lines += len(items)
@@ -80,8 +80,9 @@ class Feed:
             ended = [outcome.status if outcome else RETRY for outcome in submission.outcomes]
             if REJECTED in ended:
                 await self._bury(submission)
+            lines = [item for item in submission.items if isinstance(item, bytes)]
             if RETRY in ended:
-                await self._submit([item for item, end in zip(submission.items, ended, strict=True) if end == RETRY])
+                await self._submit([line for line, end in zip(lines, ended, strict=True) if end == RETRY])
 
     async def _bury(self, submission: Submission) -> None:
         now_ms = self._processor.stages.clock.now_ms()
@@ -96,8 +97,6 @@ class Feed:
     def _open(self) -> BinaryIO:
         return sys.stdin.buffer if self._source == "-" else Path(self._source).open("rb", buffering=_READ_BYTES)
 
-    def _progress(self, file: BinaryIO) -> "tqdm[None]":
+    def _progress(self) -> "tqdm[Never]":
         total = None if self._source == "-" else Path(self._source).stat().st_size
         return tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False)
-
-

@@ -6,9 +6,9 @@ Rule of the file: everything is read from the live parts at the moment it is ask
 from collections.abc import Callable
 
 from engine.event import JsonObject, Submission
-from engine.ingress.service import RequestLimits
 from engine.metrics import Counters
 from engine.pipeline.processor import Processor
+from engine.ports import RequestLimits
 from engine.rules.times import format_time
 
 

@@ -15,7 +15,6 @@ from engine.ports import StateStore, StoredPartial
 from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.plan import Plan
 from engine.rules.times import format_time
-from engine.state.memory import MemoryStateStore
 
 _FOREVER_MS = 1 << 60
 
@@ -33,7 +32,7 @@ async def write_aggregates(plan: Plan, store: StateStore, path: Path | None) -> 
 
 
 def summary(
-    processor: Processor, plan: Plan, groups: Mapping[str, int], feed: Feed, store: StateStore, seconds: float
+    processor: Processor, plan: Plan, groups: Mapping[str, int], feed: Feed, claims_forgotten: int, seconds: float
 ) -> JsonObject:
     """The counts of a run, in the form that `--summary` writes."""
     stages = processor.stages
@@ -52,7 +51,7 @@ def summary(
         "routes": {name: counters.published_by_route.get(name, 0) for name in plan.ruleset.routes},
         "aggregations": {name: {"groups": groups[name], "events": aggregated[name]} for name in plan.aggregations},
         "dead_letter": counters.dead_letters + feed.dead_letters,
-        "claims_forgotten": store.claims_forgotten if isinstance(store, MemoryStateStore) else 0,
+        "claims_forgotten": claims_forgotten,
         "ruleset": plan.id,
         "seconds": round(seconds, 3),
         "events_per_second": round(feed.lines / seconds) if seconds else 0,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from engine.event import OUTCOME_ACCEPTED, Event, Outcome
+from engine.event import BLOCKED, OUTCOME_ACCEPTED, Event, Outcome
 
 
 class Batch:
@@ -34,6 +34,15 @@ class Batch:
         if self.before is not None:
             await self.before.wait()
             self.before = None
+
+    def set_blocked_aside(self) -> None:
+        """Take out the events that a filter blocked; they end once their claims are seen free or marked."""
+        if any(event.blocked is not None for event in self.events):
+            for event in self.events:
+                if event.blocked is not None:
+                    code, reason = event.blocked
+                    self.freeing.append((event, Outcome(BLOCKED, code, f"blocked by filter `{code}`: {reason}")))
+            self.events = [event for event in self.events if event.blocked is None]
 
     def count_all(self) -> None:
         """Leave the events that are still here to the commit: they were published before."""

@@ -7,6 +7,7 @@ outcome is known; until then no other begins.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from engine.metrics import Counters
 from engine.pipeline.aggregate import Aggregator
@@ -85,7 +86,7 @@ class Committer:
             events = [event for event, _ in batch.counted]
             missing = self._aggregator.missing(events)
             if missing:
-                stored = await self._owner.insist(lambda: self._owner.store.own_partials(self._owner.id, missing))
+                stored = await self._owner.insist(partial(self._owner.store.own_partials, self._owner.id, missing))
                 self._aggregator.restore(stored, self._owner.committed)
             self._aggregator.add(events, batch.watermark_ms)
             self._owner.settled(batch)

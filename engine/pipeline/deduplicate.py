@@ -7,8 +7,9 @@ are copies of. Rule of the file: a claim is set where there is none or by compar
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
-from engine.event import BLOCKED, DUPLICATE, OUTCOME_DUPLICATE, REJECTED, RETRY, Event, Outcome
+from engine.event import ACCEPTED, BLOCKED, DUPLICATE, OUTCOME_DUPLICATE, REJECTED, RETRY, Event, Outcome
 from engine.metrics import Counters
 from engine.pipeline.answers import Answers
 from engine.pipeline.batch import Batch
@@ -56,8 +57,9 @@ class Deduplicator:
         return others
 
     async def claim(self, owner: Owner, batch: Batch) -> list[Event]:
-        """Claim the batch's events and end those that are no news; returns events that another owner holds and that
-        were answered already (a deferred batch's), to be tried again.
+        """Claim the batch's events and end those that are no news.
+
+        Returns those that another owner holds and that were answered already (a deferred batch's), to be tried again.
 
         Raises OwnerGone where the lease goes first: then nothing is known of the claims.
         """
@@ -124,7 +126,7 @@ class Deduplicator:
                 self._answers.tell(copy, Outcome(REJECTED, "conflict", _CONFLICT))
                 return
         if first.outcome is not None:
-            self._answers.tell(copy, OUTCOME_DUPLICATE)
+            self._answers.tell(copy, OUTCOME_DUPLICATE if first.outcome.status == ACCEPTED else first.outcome)
         elif first.joined is None:
             first.joined = [copy]
         else:
@@ -169,7 +171,7 @@ class Deduplicator:
             if claim.mark != FREE and claim.owner != owner.id and claim.seq > self._committed.get(claim.owner, 0)
         }
         names = sorted(unknown)
-        answers = await asyncio.gather(*(owner.insist(lambda name=name: owner.store.judge(name)) for name in names))
+        answers = await asyncio.gather(*(owner.insist(partial(owner.store.judge, name)) for name in names))
         judged = dict(zip(names, answers, strict=True))
         if len(self._committed) > _KNOWN_OWNERS:
             self._committed.clear()

@@ -17,7 +17,6 @@ from engine.rules.plan import Plan
 from engine.rules.values import follow
 
 
-
 class Enricher:
     """Asks the sources of a plan. It owns none of them."""
 

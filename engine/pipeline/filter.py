@@ -3,7 +3,7 @@
 In: enriched events. Out: the batch without those that a filter blocks; they wait for their claims to be freed.
 """
 
-from engine.event import BLOCKED, FilterCounts, Outcome
+from engine.event import FilterCounts
 from engine.pipeline.batch import Batch
 from engine.rules.plan import Plan
 
@@ -11,9 +11,4 @@ from engine.rules.plan import Plan
 def apply_filters(plan: Plan, batch: Batch, counts: FilterCounts) -> None:
     """Run the plan's filters over the batch."""
     plan.filter(batch.events, counts)
-    if any(event.blocked is not None for event in batch.events):
-        for event in batch.events:
-            if event.blocked is not None:
-                code, reason = event.blocked
-                batch.freeing.append((event, Outcome(BLOCKED, code, f"blocked by filter `{code}`: {reason}")))
-        batch.events = [event for event in batch.events if event.blocked is None]
+    batch.set_blocked_aside()

@@ -38,7 +38,9 @@ class LiveGroups:
 
     def may_be_missing(self, earliest_ms: int) -> bool:
         """Whether a group that events from this time on touch can be in the store alone."""
-        return bool(self._left_panes) or (self._left_through is not None and earliest_ms < self._left_through + self.plan.rule.every_ms)
+        return bool(self._left_panes) or (
+            self._left_through is not None and earliest_ms < self._left_through + self.plan.rule.every_ms
+        )
 
     def new_group(self, start_ms: int, key: object) -> GroupList | None:
         """See Live."""

@@ -38,7 +38,8 @@ class Inbox:
         """The oldest submissions of one input, at least one and up to about `max_events` events, if there are any."""
         taken: list[Submission] = []
         events = 0
-        while self._waiting and (head := self._waiting[0]):
+        while self._waiting:
+            head = self._waiting[0]
             if taken and (head.input != taken[0].input or events + len(head.items) > max_events):
                 break
             taken.append(self._waiting.popleft())

@@ -6,7 +6,7 @@ comes after a later one of its key has gone on is late: always counted, and flag
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from operator import attrgetter
 
@@ -44,7 +44,7 @@ class Orderer:
         """The highest event time seen on an input, None before its first event."""
         return self._watermarks.get(input_name)
 
-    def arrange(self, events: Sequence[Event], rules: Events, routes: dict[str, Route], now_ms: int) -> list[Event]:
+    def arrange(self, events: Sequence[Event], rules: Events, routes: Mapping[str, Route], now_ms: int) -> list[Event]:
         """Take events of one input in; returns those that may go on. `now_ms` is monotonic."""
         if not events:
             return self.release(rules, routes, now_ms)
@@ -59,7 +59,7 @@ class Orderer:
             heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
         return self._send_on(self._pop_due(watermark_ms - rules.wait_ms, now_ms), rules, routes)
 
-    def release(self, rules: Events, routes: dict[str, Route], now_ms: int | None) -> list[Event]:
+    def release(self, rules: Events, routes: Mapping[str, Route], now_ms: int | None) -> list[Event]:
         """The held events whose wait is over; None for all of them."""
         if now_ms is None:
             due = [entry[3] for entry in sorted(self._held)]
@@ -83,7 +83,7 @@ class Orderer:
             due.append(heapq.heappop(self._held)[3])
         return due
 
-    def _send_on(self, events: Sequence[Event], rules: Events, routes: dict[str, Route]) -> list[Event]:
+    def _send_on(self, events: Sequence[Event], rules: Events, routes: Mapping[str, Route]) -> list[Event]:
         if len(self._newer) >= self._tracked_keys:
             self._older, self._newer = self._newer, {}
         newer, older = self._newer, self._older
@@ -102,7 +102,7 @@ class Orderer:
                 late = True
         return self._apply_policy(events, rules, routes) if late else list(events)
 
-    def _apply_policy(self, events: Sequence[Event], rules: Events, routes: dict[str, Route]) -> list[Event]:
+    def _apply_policy(self, events: Sequence[Event], rules: Events, routes: Mapping[str, Route]) -> list[Event]:
         on_time = []
         for event in events:
             if event.late:

@@ -5,7 +5,7 @@ claimed and counted; the others are told to try again.
 """
 
 from engine.errors import EgressUnavailable
-from engine.event import OUTCOME_ACCEPTED, RETRY, Event, Outcome
+from engine.event import BLOCKED, OUTCOME_ACCEPTED, RETRY, Event, Outcome
 from engine.pipeline.batch import Batch
 from engine.pipeline.filter import apply_filters
 from engine.pipeline.intake import Arrival
@@ -33,11 +33,15 @@ async def carry_without_store(stages: Stages, arrival: Arrival) -> None:
     except EgressUnavailable:
         await stages.egress.purge()
         batch.freeing += [(event, _EGRESS_AWAY) for event in batch.events]
+    counted = [(event, OUTCOME_ACCEPTED) for event, _ in batch.counted]
     for event, outcome in batch.freeing:
-        stages.answers.end(event, outcome)
-    for event, _ in batch.counted:
-        stages.answers.tell(event, OUTCOME_ACCEPTED)
-    stages.deferred.add([event for event, _ in batch.counted], arrival.watermark_ms)
+        if outcome.status == BLOCKED and plan.counts_blocked:
+            counted.append((event, outcome))
+        else:
+            stages.answers.end(event, outcome)
+    for event, outcome in counted:
+        stages.answers.tell(event, outcome)
+    stages.deferred.add([event for event, _ in counted], arrival.watermark_ms)
 
 
 def _split(arrival: Arrival, room: int) -> tuple[list[Event], list[Event]]:

@@ -135,5 +135,3 @@ class Owner:
     def settled(self, batch: Batch) -> None:
         """Take a batch out: every event of it has ended."""
         self.batches.pop(batch.seq, None)
-
-

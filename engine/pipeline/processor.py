@@ -8,16 +8,16 @@ Batches overlap; they are handed to the egress and committed in their order. Eve
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.event import Event, Submission
 from engine.pipeline.batch import Batch
+from engine.pipeline.filter import apply_filters
 from engine.pipeline.generation import Generation
 from engine.pipeline.intake import Arrival
 from engine.pipeline.outage import carry_without_store
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.poison import set_poison_aside
-from engine.pipeline.filter import apply_filters
 from engine.pipeline.stages import Stages
 from engine.pipeline.succession import Succession
 from engine.pipeline.tenure import Tenure
@@ -31,7 +31,7 @@ class Options:
 
     max_batches: int = 8
     gather_events: int = 0
-    lease: LeaseTimes = LeaseTimes()
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
     owner_name: Callable[[], str] = lambda: secrets.token_urlsafe(12)
 
 
@@ -104,7 +104,9 @@ class Processor:
         deferred = self.stages.deferred
         held_elsewhere = await self.stages.deduplicator.claim(tenure.owner, batch)
         deferred.add(held_elsewhere, batch.watermark_ms)
+        batch.set_blocked_aside()
         batch.count_all()
+        await self.stages.deduplicator.free(tenure.owner, batch, mark_blocked=True)
         tenure.done(batch)
         if held_elsewhere:
             deferred.resting = True
@@ -125,9 +127,7 @@ class Processor:
         intake = self.stages.intake
         held = [*self._arriving, *intake.orderer.held, *self._succession.held()]
         waiting = {id(event): event for event in (*held, *self.stages.answers.in_flight.values())}
-        return intake.inbox.events + sum(
-            (event.outcome is None) + len(event.joined or ()) for event in waiting.values()
-        )
+        return intake.inbox.events + sum((event.outcome is None) + len(event.joined or ()) for event in waiting.values())
 
     def aggregated_events(self) -> dict[str, int]:
         """How many events each aggregation has counted in this process."""

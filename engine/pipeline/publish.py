@@ -21,9 +21,7 @@ _DEGRADED = ("deduplication",)
 class Publisher:
     """Hands the records of batches over, in order, and waits until they are delivered."""
 
-    def __init__(
-        self, egress: Egress, dead_letters: DeadLetters, clock: Clock, counters: Counters, topic: str
-    ) -> None:
+    def __init__(self, egress: Egress, dead_letters: DeadLetters, clock: Clock, counters: Counters, topic: str) -> None:
         self._egress = egress
         self._dead_letters = dead_letters
         self._clock = clock
@@ -134,5 +132,3 @@ def original_bytes(event: Event) -> bytes:
         return event.raw
     own = {name: value for name, value in event.data.items() if name not in ("enrichment", "processing")}
     return orjson.dumps(own)
-
-

@@ -86,7 +86,9 @@ class Succession:
             owner = await self._open()
             self._aggregated = self.aggregated_events()
             self._aggregator = self._stages.aggregator()
-            self.tenure = Tenure(owner, self._committer(owner, self._aggregator), self._stages, self._options.max_batches, self._on_change)
+            self.tenure = Tenure(
+                owner, self._committer(owner, self._aggregator), self._stages, self._options.max_batches, self._on_change
+            )
             await self.tenure.serve()
 
     async def sweep(self) -> None:

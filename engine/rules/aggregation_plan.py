@@ -98,9 +98,7 @@ def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:
     return sha256(repr(_without_places(shape)).encode()).hexdigest()[:8]
 
 
-def read_values(
-    plan: AggregationPlan, stored: Sequence[StoredPartial], committed: Mapping[str, int]
-) -> list[WindowValues]:
+def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committed: Mapping[str, int]) -> list[WindowValues]:
     """The windows that these partials of one key make up, by start: merged over owners, and over panes."""
     panes: dict[int, Slots] = {}
     for partial in stored:
@@ -151,7 +149,7 @@ def _dumps(values: Slots) -> bytes:
 
 
 def _loads(value: bytes) -> Slots:
-    """orjson would read an integer beyond 64 bits as a float; sums may grow that far."""
+    """Orjson would read an integer beyond 64 bits as a float; sums may grow that far."""
     values: Slots = json.loads(value) if _has_long_number(value) else orjson.loads(value)
     return values
 
@@ -163,9 +161,9 @@ def _has_long_number(value: bytes) -> bool:
 def _without_places(value: object) -> object:
     """The value without spans and descriptions, so that moving a rule within its file keeps its state."""
     if hasattr(value, "__dataclass_fields__"):
-        return {
-            name: _without_places(getattr(value, name)) for name in value.__dataclass_fields__ if name != "span"
-        } | {"": type(value).__name__}
+        return {name: _without_places(getattr(value, name)) for name in value.__dataclass_fields__ if name != "span"} | {
+            "": type(value).__name__
+        }
     return tuple(_without_places(item) for item in value) if isinstance(value, tuple) else value
 
 

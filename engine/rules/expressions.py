@@ -15,7 +15,7 @@ from engine.rules.values import DERIVED, ENRICHMENT
 Extraction = Callable[[JsonObject], object]
 
 
-class ExtractionFailed(Exception):  # noqa: N818  named as the engine's other failures
+class ExtractionFailed(Exception):
     """An expression met a value that it cannot work on. The event is as it was."""
 
 

@@ -76,11 +76,11 @@ def explain(condition: Condition, data: JsonObject, time_ms: int, ruleset: Rules
     return _Case(data, time_ms, ruleset).explain(condition)
 
 
-class _WrongType(Exception):  # noqa: N818  a way out of a test, not an error
+class _WrongType(Exception):
     """The value is not of a type that the operator takes."""
 
 
-class _NoOperand(Exception):  # noqa: N818  a way out of a test, not an error
+class _NoOperand(Exception):
     """The field to compare with is missing or null."""
 
 

@@ -23,7 +23,7 @@ Change = Callable[[JsonObject], JsonObject]
 _Make = Callable[[object], object]
 
 
-class PathBlocked(Exception):  # noqa: N818  named as the engine's other failures
+class PathBlocked(Exception):
     """A value cannot be set, because something on the way to it is no object, or an array too short."""
 
 

@@ -85,9 +85,7 @@ class SqliteStateStore:
 
     async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
         """See StateStore."""
-        sql = (
-            f"SELECT {_PARTIAL_COLUMNS} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ? AND owner = ?"
-        )
+        sql = f"SELECT {_PARTIAL_COLUMNS} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ? AND owner = ?"
 
         def look(db: sqlite3.Connection) -> list[StoredPartial | None]:
             rows = (db.execute(sql, (*group, owner)).fetchone() for group in groups)

@@ -26,7 +26,9 @@ class Sweeper:
         sql = "SELECT digest, expires_ms FROM claim WHERE digest > ? ORDER BY digest LIMIT ?"
         rows = self._db.execute(sql, (self._after_claim, limit)).fetchall()
         self._after_claim = rows[-1][0] if len(rows) == limit else b""
-        return self._delete("DELETE FROM claim WHERE digest = ?", [(digest,) for digest, expires_ms in rows if expires_ms < now_ms])
+        return self._delete(
+            "DELETE FROM claim WHERE digest = ?", [(digest,) for digest, expires_ms in rows if expires_ms < now_ms]
+        )
 
     def _groups(self, now_ms: int, limit: int) -> int:
         sql = (

@@ -26,6 +26,13 @@ def contents(tmp_path: Path) -> Contents:
     return lambda topic: (tmp_path / f"{topic}.ndjson").read_bytes().splitlines()
 
 
+async def said(egress: FileEgress) -> None:
+    """Return when the egress says that it has a problem."""
+    async with asyncio.timeout(10):
+        while egress.problem is None:  # noqa: ASYNC110 - the writer's thread sets it
+            await asyncio.sleep(0)
+
+
 def records(topic: str, *values: str) -> list[Record]:
     return [Record(topic, "key", value.encode()) for value in values]
 
@@ -85,9 +92,7 @@ async def test_a_full_disk_is_waited_out_and_said_and_leaves_no_half_a_line(egre
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, old[1][1]))
     try:
         sent = asyncio.ensure_future(egress.send(records("events", *["x" * 100] * 100)))
-        async with asyncio.timeout(10):
-            while egress.problem is None:
-                await asyncio.sleep(0)
+        await said(egress)
         assert contents("events") == [b"before"]
         assert not sent.done()
     finally:
@@ -103,9 +108,7 @@ async def test_purged_records_that_could_not_be_written_are_given_up(tmp_path: P
     (tmp_path / "events").write_text("a file where a directory is needed")
     egress = FileEgress(lambda topic: tmp_path / "events" / topic, fsync=False)
     sent = asyncio.ensure_future(egress.send(records("events", "1")))
-    async with asyncio.timeout(10):
-        while egress.problem is None:
-            await asyncio.sleep(0)
+    await said(egress)
     await egress.purge()
 
     with pytest.raises(EgressUnavailable):

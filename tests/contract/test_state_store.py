@@ -27,7 +27,9 @@ async def store(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Pa
     await made.close()
 
 
-async def claim(store: StateStore, owner: str, seq: int, *keys: str, checksum: int = 7, ttl_ms: int = HOUR_MS) -> list[Claim | None]:
+async def claim(
+    store: StateStore, owner: str, seq: int, *keys: str, checksum: int = 7, ttl_ms: int = HOUR_MS
+) -> list[Claim | None]:
     return await store.claim(owner, seq, keys, [checksum] * len(keys), [ttl_ms] * len(keys))
 
 
@@ -63,7 +65,11 @@ async def test_settle_changes_only_what_is_as_expected(store: StateStore) -> Non
     held = Claim("o1", 1, 7, HELD, 0)
     free, marked, taken = held._replace(mark=FREE), held._replace(mark=COUNTED_BLOCKED), Claim("o2", 3, 8, HELD, 1)
 
-    assert await store.settle([Change("a", held, free), Change("b", free, taken), Change("none", held, free)]) == [free, held, None]
+    assert await store.settle([Change("a", held, free), Change("b", free, taken), Change("none", held, free)]) == [
+        free,
+        held,
+        None,
+    ]
     assert await store.settle([Change("a", free, taken, HOUR_MS), Change("b", held, marked)]) == [taken, marked]
     assert await claim(store, "o3", 1, "a", "b") == [taken, marked]
 
@@ -165,7 +171,9 @@ async def test_a_partial_is_never_written_over_by_an_older_one(store: StateStore
 
 async def test_a_partial_is_read_by_key_and_range_over_all_owners(store: StateStore) -> None:
     first, second, other = Group("hits@1", "user:1", 0), Group("hits@1", "user:1", 60), Group("hits@1", "user:2", 0)
-    await store.write_partials("o1", [partial(1, b"a", group=second), partial(1, b"b", group=first), partial(1, b"c", group=other)])
+    await store.write_partials(
+        "o1", [partial(1, b"a", group=second), partial(1, b"b", group=first), partial(1, b"c", group=other)]
+    )
     await store.write_partials("o2", [partial(7, b"d", group=first)])
 
     found = await store.partials("hits@1", "user:1", 0, 60)

@@ -178,7 +178,7 @@ def act_naively(ruleset: Ruleset, index: int, action: Action, event: Event, coun
 def test_a_batch_is_decided_and_counted_as_one_event_and_filter_at_a_time(
     rules: tuple[Filter, ...],
     parts: list[tuple[JsonObject, JsonObject]],
-    first_match: bool,  # noqa: FBT001
+    first_match: bool,
 ) -> None:
     ruleset = Ruleset(
         "digest",

@@ -220,7 +220,6 @@ def test_a_reader_sees_what_was_committed_until_the_commit_and_nothing_of_the_ne
     see(3, before + during + after)
 
 
-
 def _filled(stream: list[Event]) -> Aggregator:
     aggregator = Aggregator(TUMBLING, ManualClock())
     aggregator.add(stream, None)

@@ -11,14 +11,11 @@ Step = tuple[str, Callable[[], Awaitable[None]]]
 
 def fair_steps(world: World) -> list[Step]:
     """Steps that are no faults; from any state they lead every client to its final answer."""
-    steps: list[Step] = []
-    for request in world.network.waiting:
-        if request.process not in world.dark:
-            steps.append((f"{request.process}: {request.name}{_short(request)}", partial(world.network.deliver, request)))
-    for request in world.network.late:
-        steps.append((f"late {request.process}: {request.name}{_short(request)}", partial(world.network.arrive, request)))
-    for delivery in world.deliveries:
-        steps.append((f"{delivery.process}: egress takes {len(delivery.records)}", partial(_put_out, world, delivery)))
+    network, deliver = world.network, world.network.deliver
+    reachable = [request for request in network.waiting if request.process not in world.dark]
+    steps: list[Step] = [(f"{r.process}: {r.name}{_short(r)}", partial(deliver, r)) for r in reachable]
+    steps += [(f"late {r.process}: {r.name}{_short(r)}", partial(network.arrive, r)) for r in network.late]
+    steps += [(f"{d.process}: egress takes {len(d.records)}", partial(_put_out, world, d)) for d in world.deliveries]
     for client in world.clients:
         steps += [
             (f"{client.name} sends to {name}", partial(_send, world, client, world.processes[name]))
@@ -134,5 +131,3 @@ def _short(request: Request) -> str:
     if request.name == "settle":
         return f" {[(c.key, tuple(c.expected), tuple(c.new) if c.new else None) for c in request.args[0]]}"
     return f" {request.args[:2]}"
-
-

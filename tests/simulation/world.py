@@ -178,6 +178,7 @@ class World:
     process_names: Sequence[str] = ("p", "q")
     passing: bool = False
     lossy: bool = False
+    counting_blocked: bool = False
     network: Network = field(default_factory=Network)
     deliveries: list[Delivery] = field(default_factory=list)
     topic: list[Record] = field(default_factory=list)

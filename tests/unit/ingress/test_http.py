@@ -11,7 +11,7 @@ from starlette.types import Message
 from engine.event import BLOCKED, DUPLICATE, OUTCOME_ACCEPTED, RETRY, Event, JsonObject, Outcome, Submission
 from engine.ingress.decode import Decoder
 from engine.ingress.http import create_app
-from engine.ingress.service import RequestLimits
+from engine.ports import RequestLimits
 from tests.unit.ingress.samples import MAX_EVENT_BYTES, NOW_MS, PLAN, attempt, note
 
 MAX_BODY_BYTES = 100_000

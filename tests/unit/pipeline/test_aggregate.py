@@ -224,9 +224,7 @@ def test_a_custom_measure_skips_an_event_without_its_field(plugin: Measure) -> N
     assert figures(code, aggregator.capture(1)) == {"user:u": {"own": 4}}
 
 
-@pytest.mark.parametrize(
-    "kind", ["sum", "avg", "min", "max", "first", "last", "distinct", "quantile", "top"]
-)
+@pytest.mark.parametrize("kind", ["sum", "avg", "min", "max", "first", "last", "distinct", "quantile", "top"])
 def test_numbers_at_the_edge_of_floats_do_no_harm(kind: str) -> None:
     rule = replace(RULE, measures=(COUNT, Measure("m", kind, path("v"), q=0.5, n=2)))
     odd = [1e308, 1e308, -1e308, 10**400, float("inf"), float("nan"), 0.5]
@@ -260,5 +258,7 @@ def test_the_state_has_another_name_when_its_meaning_changes_and_only_then() -> 
 
 def test_no_text_of_a_rule_is_run_as_code() -> None:
     hostile = "'); raise SystemExit #"
-    rule = replace(RULE, id=hostile, key=((hostile, Path(hostile, (hostile,))),), measures=(Measure(hostile, "sum", path(hostile)),))
+    rule = replace(
+        RULE, id=hostile, key=((hostile, Path(hostile, (hostile,))),), measures=(Measure(hostile, "sum", path(hostile)),)
+    )
     assert counted(rule, [make_event(0, **{hostile: 3})]) == {f"{hostile}:3": {hostile: 3}}

@@ -89,7 +89,7 @@ def judge(condition: Condition, data: JsonObject) -> bool | None:
         ("in_cidr", ("10.0.0.0/8",), "10.1.2", None),
     ],
 )
-def test_an_operator_answers(operator: str, operand: object, value: object, expected: bool | None) -> None:  # noqa: FBT001
+def test_an_operator_answers(operator: str, operand: object, value: object, expected: bool | None) -> None:
     assert judge(Leaf(path("f"), operator, operand), {"f": value}) is expected  # type: ignore[arg-type]
 
 
@@ -116,7 +116,7 @@ def test_what_is_not_there_is_unknown_and_its_negation_too(data: JsonObject) -> 
 
 
 @pytest.mark.parametrize(("if_missing", "expected"), [("match", True), ("no_match", False)])
-def test_if_missing_decides_for_missing_and_null_only(if_missing: str, expected: bool) -> None:  # noqa: FBT001
+def test_if_missing_decides_for_missing_and_null_only(if_missing: str, expected: bool) -> None:
     test = Leaf(path("a"), "ne", "x", if_missing=if_missing)  # type: ignore[arg-type]
     assert judge(test, {}) is expected
     assert judge(test, {"a": None}) is expected
@@ -127,7 +127,7 @@ def test_if_missing_decides_for_missing_and_null_only(if_missing: str, expected:
     ("data", "exists", "is_null"),
     [({}, False, False), ({"a": None}, False, True), ({"a": 0}, True, False), ({"a": []}, True, False)],
 )
-def test_exists_and_is_null_always_know(data: JsonObject, exists: bool, is_null: bool) -> None:  # noqa: FBT001
+def test_exists_and_is_null_always_know(data: JsonObject, exists: bool, is_null: bool) -> None:
     assert judge(Leaf(path("a"), "exists", value=True), data) is exists
     assert judge(Leaf(path("a"), "exists", value=False), data) is not exists
     assert judge(Leaf(path("a"), "is_null", value=True), data) is is_null

@@ -47,7 +47,10 @@ def test_quantile_is_the_nearest_rank_while_small_and_within_two_ranks_in_a_hund
 
 
 def test_quantile_takes_integers_that_no_float_can_hold() -> None:
-    assert kept(Quantile(0.5), [10**400, -(10**400)] * EXACT_QUANTILE).result() in (1.7976931348623157e308, -1.7976931348623157e308)
+    assert kept(Quantile(0.5), [10**400, -(10**400)] * EXACT_QUANTILE).result() in (
+        1.7976931348623157e308,
+        -1.7976931348623157e308,
+    )
 
 
 def test_top_orders_by_count_then_text_and_finds_the_frequent_ones_among_many() -> None:

@@ -1,0 +1,89 @@
+"""The laws of the delivery protocol, held by the real processor in a simulated world.
+
+Each case is one seed of one mix of faults; a law that breaks prints the steps that led there. RULEMILL_SEEDS says how
+many seeds of each mix are tried.
+"""
+
+import asyncio
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.rules.compiler import compile_rules
+from engine.rules.plan import Plan
+from tests.simulation.run import run
+from tests.simulation.world import EVENT_TIME_MS, Client, Faults, World
+
+SEEDS = int(os.environ.get("RULEMILL_SEEDS", "40"))
+IDS = ("e1", "e2", "e3", "e4", "b1")
+RULES = """
+version: 1
+events: {type: event_type, time: at, key: user, max_skew: {future: none, past: none}, types: {answer: {}}}
+deduplication:
+  answer: {key: id, ttl: 24h, on_store_failure: STORE_FAILURE}
+filters:
+  bad: {when: {bad: true}, then: {block: {reason: bad}}}
+aggregations:
+  per_event: {key: {id: id}, window: {tumbling: 1h}, blocked: COUNTED, max_keys: 1000, measures: {n: count}}
+  all: {key: {}, window: {tumbling: 1h}, blocked: COUNTED, max_keys: 1000, measures: {n: count}}
+"""
+MIXES = {
+    "no faults": Faults(),
+    "crashes": Faults(crash=2),
+    "ended leases": Faults(expire=2, crash=1),
+    "lost answers": Faults(lose_answer=4, lose_request=3, arrive_late=3),
+    "refused records": Faults(refused=frozenset({"e3"}), expire=1, arrive_late=2),
+    "everything": Faults(crash=2, expire=2, lose_answer=3, lose_request=2, arrive_late=3, clock_back=1, refused=frozenset({"e3"})),
+    "store away": Faults(outage=2, expire=1),
+    "store away and crashes": Faults(outage=2, crash=1, expire=1),
+}
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Plan]:
+    made = {}
+    for on_failure in ("reject", "pass"):
+        for counted in ("exclude", "include"):
+            directory: Path = tmp_path_factory.mktemp(f"{on_failure}-{counted}")
+            text = RULES.replace("STORE_FAILURE", on_failure).replace("COUNTED", counted)
+            (directory / "rules.yaml").write_text(text, encoding="utf-8")
+            plan = compile_rules(directory, {}).plan
+            assert plan is not None
+            made[on_failure, counted] = plan
+    return made
+
+
+def line(identity: str) -> bytes:
+    bad = "true" if identity.startswith("b") else "false"
+    return f'{{"event_type":"answer","id":"{identity}","user":"u","at":{EVENT_TIME_MS},"bad":{bad}}}'.encode()
+
+
+def some_clients(seed: int) -> list[Client]:
+    choice = random.Random(seed)
+    batches = [choice.sample(IDS, choice.randint(1, 3)) for _ in range(choice.randint(2, 5))]
+    return [Client(f"c{number}", [line(identity) for identity in batch], ["p", "q"]) for number, batch in enumerate(batches)]
+
+
+async def live_through(plan: Plan, mix: str, seed: int, *, passing: bool, counting_blocked: bool) -> None:
+    world = World(
+        plan,
+        seed,
+        replace(MIXES[mix]),
+        some_clients(seed),
+        passing=passing,
+        lossy=passing and bool(MIXES[mix].crash),
+        counting_blocked=counting_blocked,
+    )
+    await run(world)
+
+
+@pytest.mark.parametrize("counted", ["exclude", "include"])
+@pytest.mark.parametrize("on_failure", ["reject", "pass"])
+@pytest.mark.parametrize("mix", MIXES)
+def test_every_law_holds_at_every_step(plans: dict[tuple[str, str], Plan], mix: str, on_failure: str, counted: str) -> None:
+    for seed in range(SEEDS):
+        passing, counting = on_failure == "pass", counted == "include"
+        asyncio.run(live_through(plans[on_failure, counted], mix, seed, passing=passing, counting_blocked=counting))
