@@ -26,7 +26,7 @@ from engine.ports import StateStore
 from engine.rules.plan import Plan
 from engine.settings import Settings, load_settings
 from engine.state.memory import MemoryStateStore
-from engine.state.sqlite import SqliteStateStore
+from engine.state.sqlite import PrivateSqliteStateStore, SqliteStateStore
 
 _GATHER_EVENTS = 50_000
 _MAX_BATCHES = 2
@@ -101,8 +101,9 @@ async def _store(arguments: argparse.Namespace) -> AsyncIterator[StateStore]:
         if arguments.store == "memory":
             store = MemoryStateStore(SystemClock())
         else:
-            path = arguments.state or Path(scratch) / "state.db"
-            store = SqliteStateStore(path, SystemClock(), "FULL" if arguments.state else "OFF")
+            clock = SystemClock()
+            kept = arguments.state is not None
+            store = SqliteStateStore(arguments.state, clock) if kept else PrivateSqliteStateStore(Path(scratch) / "state.db", clock)
         try:
             yield store
         finally:

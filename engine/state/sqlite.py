@@ -1,7 +1,8 @@
 """State in one SQLite file: everything on one machine, nothing installed beside Python.
 
-Rule of the file: one request is one transaction. Writes share a connection and a thread, so that the event loop never
-waits for the disk; readers have their own, so that a dashboard never holds a writer up.
+Rule of the file: one request is one transaction. Rows are written on the event loop, for SQLite lets go of Python's lock
+at every row and a thread of its own would wait for it at each; what waits for the disk (a commit that is synced, a long read)
+is done in a thread. Readers have a connection of their own, so that a dashboard never holds a writer up.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ T = TypeVar("T")
 _CLAIM_COLUMNS = "owner, seq, checksum, mark, takeovers"
 _PARTIAL_COLUMNS = "aggregation, key, start_ms, owner, seq, now, prev_seq, prev"
 _SCAN_ROWS = 1_000
+_LOCK_WAITS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 _CLAIMS_A_SELECT = 512
 
 
@@ -35,13 +37,14 @@ class SqliteStateStore:
     the last writes.
     """
 
-    def __init__(self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL") -> None:
+    def __init__(self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
         self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = _connect(path, synchronous)
         self._reader = _connect(path, synchronous)
         self._db.executescript(SCHEMA)
-        self._writes = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._syncs = synchronous == "FULL"
+        self._one_at_a_time = asyncio.Lock()
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
         self._sweeper = Sweeper(self._db)
 
@@ -141,7 +144,6 @@ class SqliteStateStore:
 
     async def close(self) -> None:
         """See StateStore."""
-        self._writes.shutdown()
         self._reads.shutdown()
         self._reader.close()
         self._db.close()
@@ -206,29 +208,70 @@ class SqliteStateStore:
         return row[0]
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await _in_thread(self._writes, lambda: _transaction(self._db, work))
+        db = self._db
+        async with self._one_at_a_time:
+            try:
+                await self._begin()
+                result = work(db)
+                if self._syncs:
+                    await asyncio.to_thread(db.commit)
+                else:
+                    db.commit()
+            except BaseException as error:
+                if db.in_transaction:
+                    db.rollback()
+                if isinstance(error, sqlite3.OperationalError):
+                    raise StoreUnavailable(f"sqlite: {error}") from error
+                raise
+        return result
+
+    async def _begin(self) -> None:
+        """Take the file's write lock, waiting for other processes without holding up this one."""
+        for wait_ms in _LOCK_WAITS_MS:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                await self._clock.sleep(wait_ms)
+            else:
+                return
+        self._db.execute("BEGIN IMMEDIATE")
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await _in_thread(self._reads, lambda: work(self._reader))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reads, work, self._reader)
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"sqlite: {error}") from error
+
+
+class PrivateSqliteStateStore(SqliteStateStore):
+    """State of one run alone, in a file that goes with it: what does not fit into memory goes to the disk, nothing is kept.
+
+    There is one transaction, which never ends, and one connection.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock, "NORMAL")
+        self._reader.close()
+        self._reader = self._db
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("BEGIN")
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return work(self._db)
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"sqlite: {error}") from error
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._write(work)
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     for pragma in (*PRAGMAS, f"synchronous = {synchronous}"):
         db.execute(f"PRAGMA {pragma}")
     return db
-
-
-def _transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return result
 
 
 def _digest(key: str) -> bytes:
@@ -243,13 +286,6 @@ def _claims_of(db: sqlite3.Connection, digests: Sequence[bytes]) -> Iterator[tup
         marks = ", ".join("?" * width)
         sql = f"SELECT digest, {_CLAIM_COLUMNS} FROM claim WHERE digest IN ({marks})"
         yield from db.execute(sql, (*part, *([part[0]] * (width - len(part)))))
-
-
-async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    try:
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"sqlite: {error}") from error
 
 
 def _stored(row: tuple[str, str, int, str, int, bytes, int, bytes]) -> StoredPartial:

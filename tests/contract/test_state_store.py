@@ -1,13 +1,13 @@
 """The contract of a state store, run over every implementation."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from engine.ports import COUNTED_BLOCKED, FREE, HELD, Change, Claim, Group, Judgement, Partial, StateStore, StoredPartial
 from engine.state.memory import MemoryStateStore
-from engine.state.sqlite import SqliteStateStore
+from engine.state.sqlite import PrivateSqliteStateStore, SqliteStateStore
 from engine.testing import ManualClock
 
 HOUR_MS = 3_600_000
@@ -19,10 +19,14 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "private sqlite"])
 async def store(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> AsyncIterator[StateStore]:
-    made: StateStore
-    made = MemoryStateStore(clock) if request.param == "memory" else SqliteStateStore(tmp_path / "state.db", clock)
+    makers: dict[str, Callable[[], StateStore]] = {
+        "memory": lambda: MemoryStateStore(clock),
+        "sqlite": lambda: SqliteStateStore(tmp_path / "state.db", clock),
+        "private sqlite": lambda: PrivateSqliteStateStore(tmp_path / "state.db", clock),
+    }
+    made = makers[request.param]()
     yield made
     await made.close()
 
