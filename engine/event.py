@@ -78,31 +78,19 @@ class Event:
     `claim_key` is None where its type has no deduplication; `key` is the ordering and partition key or None;
     `checksum` is a CRC-32 of the event in canonical form; `ttl_ms` is how long its claim lasts.
     `marks`, `routes` (names), `copies` (topics) and `topic` (None: the main topic) are what filters decided;
-    `blocked` is `(filter id, reason)` where one ended it. `encoded` is the record's value once published. `joined` holds copies that came while it was in flight.
+    `blocked` is `(filter id, reason)` where one ended it. What most events never get is a default of the class. `encoded` is the record's value once published. `joined` holds copies that came while it was in flight.
     """
 
-    __slots__ = (
-        "blocked",
-        "checksum",
-        "claim_key",
-        "copies",
-        "data",
-        "encoded",
-        "index",
-        "joined",
-        "key",
-        "late",
-        "marks",
-        "outcome",
-        "raw",
-        "routes",
-        "submission",
-        "takeovers",
-        "time_ms",
-        "topic",
-        "ttl_ms",
-        "type",
-    )
+    marks: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    topic: str | None = None
+    blocked: tuple[str, str] | None = None
+    encoded = b""
+    late = False
+    takeovers = 0
+    joined: "list[Event] | None" = None
+    outcome: Outcome | None = None
 
     def __init__(
         self,
@@ -127,16 +115,6 @@ class Event:
         self.checksum = checksum
         self.submission = submission
         self.index = index
-        self.marks: tuple[str, ...] = ()
-        self.routes: tuple[str, ...] = ()
-        self.copies: tuple[str, ...] = ()
-        self.topic: str | None = None
-        self.blocked: tuple[str, str] | None = None
-        self.late = False
-        self.takeovers = 0
-        self.encoded = b""
-        self.joined: list[Event] | None = None
-        self.outcome: Outcome | None = None
 
     def let_go(self) -> None:
         """Drop the contents of an event that is out and counted, and waits for nothing but its commit."""

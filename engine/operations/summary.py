@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -20,13 +21,18 @@ _FOREVER_MS = 1 << 60
 
 
 async def write_aggregates(plan: Plan, store: StateStore, path: Path | None) -> dict[str, int]:
-    """Write one line for each group and window to `path`, if there is one; returns how many each aggregation has."""
+    """Write one line for each group and window to `path`, if there is one; returns how many each aggregation has.
+
+    The run is over: no owner commits any more.
+    """
     counts: dict[str, int] = {}
+    committed: dict[str, int] = {}
     with nullcontext() if path is None else path.open("wb", buffering=1 << 20) as out:
         for name, aggregation in plan.aggregations.items():
             counts[name] = 0
             async for rows in _keys(store, aggregation):
-                committed = await store.committed(sorted({row.owner for row in rows}))
+                if any(row.owner not in committed for row in rows):
+                    committed |= await store.committed(sorted({row.owner for row in rows}))
                 counts[name] += _write_windows(out, aggregation, rows, committed)
     return counts
 
@@ -71,17 +77,22 @@ async def _keys(store: StateStore, aggregation: AggregationPlan) -> AsyncIterato
         yield gathered
 
 
+_shown = lru_cache(maxsize=10_000)(format_time)
+
+
 def _write_windows(
     out: IO[bytes] | None, aggregation: AggregationPlan, rows: list[StoredPartial], committed: Mapping[str, int]
 ) -> int:
+    if out is None and aggregation.rule.size_ms == aggregation.rule.every_ms:
+        return 1
     windows = read_values(aggregation, rows, committed)
     if out is not None:
         for start_ms, end_ms, values in windows:
             line = {
                 "aggregator": aggregation.rule.id,
                 "key": rows[0].group.key,
-                "start": format_time(start_ms),
-                "end": format_time(end_ms),
+                "start": _shown(start_ms),
+                "end": _shown(end_ms),
                 "values": values,
             }
             out.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

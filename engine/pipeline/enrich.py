@@ -7,8 +7,9 @@ the whole batch and all sources at once.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from engine.event import Event, JsonObject
+from engine.event import Event
 from engine.metrics import Counters
 from engine.pipeline.isolate import isolated
 from engine.ports import ContextSource
@@ -26,29 +27,21 @@ class Enricher:
 
     async def enrich(self, events: Sequence[Event], plan: Plan) -> None:
         """Put context and derived fields on the events. A source that fails leaves its stamp, never an error."""
-        contexts: list[JsonObject] = []
-        statuses: list[dict[str, str]] = []
-        for event in events:
-            context: JsonObject = {}
-            status: dict[str, str] = {}
+        contexts: list[Any] = [{"derived": {}, "status": {}} for _ in events]
+        for event, context in zip(events, contexts, strict=True):
             event.data["enrichment"] = context
-            contexts.append(context)
-            statuses.append(status)
         asked = []
         for source in plan.ruleset.enrichment.sources.values():
-            waiting = self._from_hand(source, events, contexts, statuses)
+            waiting = self._from_hand(source, events, contexts)
             if waiting:
-                asked.append(self._fetch(source, waiting, contexts, statuses))
+                asked.append(self._fetch(source, waiting, contexts))
         if asked:
             await asyncio.gather(*asked)
-        for context, status in zip(contexts, statuses, strict=True):
-            context["derived"] = {}
-            context["status"] = status
-        self._counters.events_enriched += sum(1 for status in statuses if status)
+        self._counters.events_enriched += len([None for context in contexts if context["status"]])
         self._counters.derive_errors += len(isolated(plan.derive, events))
 
     def _from_hand(
-        self, source: Source, events: Sequence[Event], contexts: list[JsonObject], statuses: list[dict[str, str]]
+        self, source: Source, events: Sequence[Event], contexts: list[Any]
     ) -> dict[str, list[int]]:
         """Fill in what is known; returns the places in the batch that wait for each key that is not."""
         name = source.name
@@ -65,14 +58,14 @@ class Enricher:
             if found is None:
                 missing.setdefault(key, []).append(place)
                 continue
-            value, status = found
-            if value is not None:
-                contexts[place][name] = value
-            statuses[place][name] = status
+            context = contexts[place]
+            if found[0] is not None:
+                context[name] = found[0]
+            context["status"][name] = found[1]
         return missing
 
     async def _fetch(
-        self, source: Source, waiting: dict[str, list[int]], contexts: list[JsonObject], statuses: list[dict[str, str]]
+        self, source: Source, waiting: dict[str, list[int]], contexts: list[Any]
     ) -> None:
         found = await self._sources[source.name].fetch(list(waiting))
         for key, places in waiting.items():
@@ -80,7 +73,7 @@ class Enricher:
             for place in places:
                 if value is not None:
                     contexts[place][source.name] = value
-                statuses[place][source.name] = status
+                contexts[place]["status"][source.name] = status
 
 
 def _single_step(path: Path) -> str | None:

@@ -78,11 +78,15 @@ class LiveGroups:
         touched, self.touched[:] = list(self.touched), []
         self.capture_number += 1
         kept_ms = now_ms + rule.retain_ms
+        after_start_ms = rule.size_ms + rule.allow_late_ms + rule.retain_ms
+        captured = self._captured
         for group in touched:
             now = encode(group)
-            self._captured.append((group, now))
+            captured.append((group, now))
             place: Group = group[PLACE]
-            expires_ms = max(place.start_ms + rule.size_ms + rule.allow_late_ms + rule.retain_ms, kept_ms)
+            expires_ms = place[2] + after_start_ms
+            if expires_ms < kept_ms:
+                expires_ms = kept_ms
             yield Partial(place, seq, now, group[PREV_SEQ], group[PREV], expires_ms)
 
     def committed(self, seq: int, watermark_ms: int | None) -> None:

@@ -49,7 +49,7 @@ class Orderer:
         if not events:
             return self.release(rules, routes, now_ms)
         name = events[0].submission.input
-        highest_ms = max(event.time_ms for event in events)
+        highest_ms = max([event.time_ms for event in events])
         watermark_ms = max(highest_ms, self._watermarks.get(name, highest_ms))
         self._watermarks[name] = watermark_ms
         if not rules.wait_ms and not self._held:
