@@ -103,7 +103,9 @@ async def _store(arguments: argparse.Namespace) -> AsyncIterator[StateStore]:
         else:
             clock = SystemClock()
             kept = arguments.state is not None
-            store = SqliteStateStore(arguments.state, clock) if kept else PrivateSqliteStateStore(Path(scratch) / "state.db", clock)
+            store = (
+                SqliteStateStore(arguments.state, clock) if kept else PrivateSqliteStateStore(Path(scratch) / "state.db", clock)
+            )
         try:
             yield store
         finally:

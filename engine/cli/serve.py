@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import create_server
 
 import uvicorn
 import uvloop
@@ -81,16 +82,18 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 async def _serve(settings: Settings, plan: Plan, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
+        socket = stack.enter_context(create_server((settings.http.host, settings.http.port), backlog=2048))
         parts = await stack.enter_async_context(_parts(settings, plan))
         server = _Server(_uvicorn_config(settings, parts.service))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
+        host, port = socket.getsockname()[:2]
+        print(f"rulemill: listening on http://{host}:{port}", flush=True)
         running = asyncio.create_task(parts.processor.run(), name="processor")
         running.add_done_callback(lambda _: server.stop())
         traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
-        listening = asyncio.create_task(server.serve())
-        await listening
+        await server.serve(sockets=[socket])
         if traffic is not None:
             traffic.cancel()
         return await _drain(parts.processor, running, settings.processor.shutdown_timeout_ms)
@@ -155,8 +158,6 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
 def _uvicorn_config(settings: Settings, service: EngineService) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
-        host=settings.http.host,
-        port=settings.http.port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=max(1, settings.processor.shutdown_timeout_ms // 1000),
@@ -175,11 +176,3 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Listen, and say where."""
-        await super().startup(sockets)  # type: ignore[arg-type]
-        for listener in self.servers:
-            for bound in listener.sockets:
-                host, port = bound.getsockname()[:2]
-                print(f"rulemill: listening on http://{host}:{port}", flush=True)

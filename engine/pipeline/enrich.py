@@ -40,9 +40,7 @@ class Enricher:
         self._counters.events_enriched += len([None for context in contexts if context["status"]])
         self._counters.derive_errors += len(isolated(plan.derive, events))
 
-    def _from_hand(
-        self, source: Source, events: Sequence[Event], contexts: list[Any]
-    ) -> dict[str, list[int]]:
+    def _from_hand(self, source: Source, events: Sequence[Event], contexts: list[Any]) -> dict[str, list[int]]:
         """Fill in what is known; returns the places in the batch that wait for each key that is not."""
         name = source.name
         at_hand = self._sources[name].at_hand
@@ -64,9 +62,7 @@ class Enricher:
             context["status"][name] = found[1]
         return missing
 
-    async def _fetch(
-        self, source: Source, waiting: dict[str, list[int]], contexts: list[Any]
-    ) -> None:
+    async def _fetch(self, source: Source, waiting: dict[str, list[int]], contexts: list[Any]) -> None:
         found = await self._sources[source.name].fetch(list(waiting))
         for key, places in waiting.items():
             value, status = found[key]

@@ -85,8 +85,7 @@ class LiveGroups:
             captured.append((group, now))
             place: Group = group[PLACE]
             expires_ms = place[2] + after_start_ms
-            if expires_ms < kept_ms:
-                expires_ms = kept_ms
+            expires_ms = max(expires_ms, kept_ms)
             yield Partial(place, seq, now, group[PREV_SEQ], group[PREV], expires_ms)
 
     def committed(self, seq: int, watermark_ms: int | None) -> None:

@@ -37,7 +37,7 @@ def check(written: Written, findings: Findings) -> None:
         _check_stages(ruleset, findings)
         check_fields(ruleset, findings)
     _check_derived(ruleset, findings)
-    check_tests(ruleset, findings)
+    check_tests(ruleset, written.declared, findings)
 
 
 def _unknown(findings: Findings, what: str, name: str, known: Collection[str], span: Span, section: str) -> None:

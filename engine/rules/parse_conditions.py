@@ -25,8 +25,8 @@ _NUMBERS: Final = ORDER | {"eq", "ne", "between", "in", "not_in"}
 _OTHER_WORDS: Final = {
     "and": "all", "or": "any", "nor": "none",
     "==": "eq", "=": "eq", "===": "eq", "equals": "eq", "equal": "eq", "is": "eq", "!=": "ne", "<>": "ne", "neq": "ne", "not_eq": "ne",
-    "not_equals": "ne", "is_not": "ne", "<": "lt", "less_than": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
-    ">": "gt", "greater_than": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
+    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
+    ">": "gt", "greater": "gt", "greater_than": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
     "one_of": "in", "any_of": "in", "nin": "not_in", "notin": "not_in", "none_of": "not_in",
     "includes": "contains", "like": "contains", "substring": "contains", "prefix": "starts_with", "suffix": "ends_with",
     "regex": "matches", "regexp": "matches", "re": "matches", "match": "matches", "pattern": "matches", "=~": "matches",

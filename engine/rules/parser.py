@@ -41,6 +41,7 @@ class Written:
 
     `ruleset` is complete only where there are no error findings. `lists` and `conditions` are the entries as written;
     `has_events` says whether there is a usable `events` section; `has_tests` whether any file has a `tests` section.
+    `declared` has the names of all filters, aggregations and routes, those at fault as well: they are known, if not usable.
     """
 
     ruleset: Ruleset
@@ -48,6 +49,7 @@ class Written:
     conditions: tuple[Entry, ...]
     has_events: bool
     has_tests: bool
+    declared: frozenset[str]
 
 
 def parse(
@@ -80,7 +82,14 @@ def parse(
         lists,
         parse_tests(sections["tests"], findings),
     )
-    return Written(ruleset, list_entries, condition_entries, events is not None, bool(sections["tests"]))
+    declared = frozenset(
+        entry.key
+        for section in ("filters", "aggregations", "routes")
+        for node in sections[section]
+        if isinstance(node, MapNode)
+        for entry in node.entries
+    )
+    return Written(ruleset, list_entries, condition_entries, events is not None, bool(sections["tests"]), declared)
 
 
 def _sections(files: Mapping[str, Node | None], findings: Findings) -> dict[str, list[Node]]:

@@ -5,8 +5,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,13 +24,6 @@ def rulemill(*arguments: object, cwd: Path, stdin: bytes = b"", **variables: str
     return subprocess.run(
         command, cwd=cwd, input=stdin, env=environment(**variables), capture_output=True, timeout=TIMEOUT_S, check=False
     )
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_S) -> None:
-    ends = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < ends, f"not within {timeout_s} s: {what}"
-        os.sched_yield()
 
 
 class Service:

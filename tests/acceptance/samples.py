@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,3 +92,7 @@ def ndjson(events: list[Event]) -> bytes:
 
 def read_lines(path: Path) -> list[Event]:
     return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def epoch_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -36,7 +36,9 @@ MIXES = {
     "ended leases": Faults(expire=2, crash=1),
     "lost answers": Faults(lose_answer=4, lose_request=3, arrive_late=3),
     "refused records": Faults(refused=frozenset({"e3"}), expire=1, arrive_late=2),
-    "everything": Faults(crash=2, expire=2, lose_answer=3, lose_request=2, arrive_late=3, clock_back=1, refused=frozenset({"e3"})),
+    "everything": Faults(
+        crash=2, expire=2, lose_answer=3, lose_request=2, arrive_late=3, clock_back=1, refused=frozenset({"e3"})
+    ),
     "store away": Faults(outage=2, expire=1),
     "store away and crashes": Faults(outage=2, crash=1, expire=1),
 }
