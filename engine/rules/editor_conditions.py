@@ -25,9 +25,10 @@ from engine.rules.editor_parts import (
 )
 from engine.rules.model import Test
 from engine.rules.parse_conditions import _CASED, _MODIFIERS, _NUMBERS
-from engine.rules.parse_operands import AGES, ELEMENTS, FLAGS, OPERATORS, ORDER, TEXT, TEXT_LISTS, VALUE_LISTS
+from engine.rules.parse_operands import AGES, ELEMENTS, FLAGS, ORDER, TEXT, TEXT_LISTS, VALUE_LISTS
+from engine.rules.times import _MINUTE, _SECONDS
 
-_TIME_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+_TIME_PATTERN: Final = f"^{_MINUTE.pattern}{_SECONDS.pattern}$"
 _ALL_TYPES: Final = frozenset((*ANY_SCALAR, "array", "object"))
 _LISTS: Final = VALUE_LISTS | TEXT_LISTS | {"matches_any", "in_cidr"}
 
@@ -78,7 +79,7 @@ def condition_definitions(fields: Sequence[KnownField], lists: Iterable[str], co
         "element_condition": _condition("element_condition", {"use": use}),
         "element": _element(),
         "size": _size(),
-        "list": closed({"list": name_of("A list that is named under `lists`.", lists)}, ["list"]),
+        "list_name": {"type": "string", "minLength": 1, "examples": list(lists)},
         **{_test_name(one): _test(one) for one in sorted(types, key=sorted)},
     }
 
@@ -162,7 +163,7 @@ def _item(operator: str, types: frozenset[str]) -> Schema:
 def _values(operator: str, item: Schema) -> Schema:
     """A list of values or the name of one; a single network may stand alone."""
     alone = ["string"] if operator == "in_cidr" else []
-    named = {"list": name_of("The name of a list under `lists`.", ())}
+    named = {"list": described("The name of a list under `lists`.", ref("list_name"))}
     return {**_or_map({**list_of(item), "type": ["array", *alone]}, named), "minLength": 1}
 
 
@@ -188,8 +189,3 @@ def _size() -> Schema:
     number = frozenset(("number",))
     compared = {name: described(OPERATOR_HELP[name], _operand(name, number)) for name in OPERATOR_HELP if name in _NUMBERS}
     return closed(compared, type=["integer", "object"], minProperties=1)
-
-
-def undescribed_operators() -> frozenset[str]:
-    """Operators of the parser that this file has no words for."""
-    return OPERATORS - OPERATOR_HELP.keys()

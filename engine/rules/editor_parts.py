@@ -80,7 +80,7 @@ def words(kind: type, member: str) -> list[str]:
     return [part for part in parts if isinstance(part, str)]
 
 
-def closed(properties: Mapping[str, object], required: Sequence[str] = (), **keywords: object) -> Schema:
+def closed(properties: Mapping[str, object], required: Sequence[str] = (), /, **keywords: object) -> Schema:
     """A map that takes these keys and no others."""
     needed = {"required": list(required)} if required else {}
     return {"type": "object", "properties": dict(properties), **needed, "additionalProperties": False, **keywords}

@@ -6,7 +6,7 @@ names may come from events, so an unknown one never reaches the file system.
 
 import zoneinfo
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 _HOUR_MS: Final = 3_600_000
@@ -23,12 +23,19 @@ def local_hour(time_ms: int, zone_name: object) -> int | None:
     """The hour in the zone of this IANA name (`Europe/Berlin`); None where it is not the name of one."""
     if zone_name == "UTC":
         return utc_hour(time_ms)
-    if type(zone_name) is not str or zone_name not in _zone_names():
+    zone = _zone(zone_name) if type(zone_name) is str else None
+    if zone is None:
         return None
     try:
-        return datetime.fromtimestamp(time_ms // 1000, zoneinfo.ZoneInfo(zone_name)).hour
+        return datetime.fromtimestamp(time_ms // 1000, zone).hour
     except (OverflowError, ValueError):  # within a day of the years 1 and 9999
         return None
+
+
+@lru_cache(maxsize=1_024)
+def _zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """The zone of a name, which may come from an event; `zoneinfo` itself keeps no more than the last eight."""
+    return zoneinfo.ZoneInfo(name) if name in _zone_names() else None
 
 
 @cache

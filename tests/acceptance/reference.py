@@ -47,7 +47,7 @@ class Reference:
     def _note_time(self, event: Event) -> bool:
         latest_ms = self._latest_ms.setdefault(event["user"], event["at"])
         self._latest_ms[event["user"]] = max(latest_ms, event["at"])
-        late = event["at"] < latest_ms
+        late: bool = event["at"] < latest_ms
         self.counts["late"] += late
         return late
 
@@ -70,11 +70,11 @@ class Reference:
 
     def _count(self, event: Event) -> None:
         place = f"user:{event['user']}", event["at"] - event["at"] % WINDOW_MS
-        group = self.groups.setdefault(place, {"answers": 0, "points": 0})
+        group = self.groups.setdefault(place, {"answers": 0, "points": 0, "slowest_ms": None})
         group["answers"] += 1
         group["points"] += event["points"]
         if "took_ms" in event:
-            group["slowest_ms"] = max(event["took_ms"], group.get("slowest_ms", 0))
+            group["slowest_ms"] = max(event["took_ms"], group["slowest_ms"] or 0)
 
 
 def _valid(line: bytes) -> Event | None:

@@ -1,0 +1,35 @@
+"""`rulemill schema`: JSON Schemas of rule files, for editors."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import orjson
+
+from engine.rules.editor_schema import editor_schema
+
+_FILE_NAME = "rules.schema.json"
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command's arguments."""
+    parser = commands.add_parser("schema", help="a JSON Schema of rule files, which editors complete and check by")
+    parser.add_argument("--rules", type=Path, default=Path("rules"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"write {_FILE_NAME} there; default: to standard output")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print or write the schema; 0 even where the rules have errors: then it knows what could be read of them.
+
+    Raises RulesUnreadable where there are no rules, OSError where the file cannot be written.
+    """
+    text = orjson.dumps(editor_schema(arguments.rules), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    if arguments.out is None:
+        sys.stdout.write(text)
+        return 0
+    path = arguments.out / _FILE_NAME
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    print(f"wrote {path}")
+    return 0
