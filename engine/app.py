@@ -5,6 +5,7 @@ In: settings and a plan. Out: a processor with its store, its egress and its sou
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from engine.enrichment.contexts import SourceContexts
@@ -27,6 +28,7 @@ from engine.pipeline.publish import Publisher
 from engine.pipeline.recent import RecentKeys
 from engine.pipeline.stages import Stages
 from engine.ports import Clock, ContextSource, DeadLetters, Egress, LookupSource, StateStore
+from engine.rules.compiler import SOURCE_PLUGINS
 from engine.rules.model import Source, SourceSpec
 from engine.rules.plan import Plan
 
@@ -105,7 +107,16 @@ def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, 
 
 def build_source(source: Source, clock: Clock) -> ContextSource:
     """An enrichment source with its fallbacks."""
-    return SourceContexts(source, [_SOURCES[spec.kind](spec, clock) for spec in source.chain])
+    return SourceContexts(source, [_build_place(spec, clock) for spec in source.chain])
+
+
+def _build_place(spec: SourceSpec, clock: Clock) -> LookupSource:
+    """One place of a chain: a kind of ours, or a plug-in's factory, called with the settings as written."""
+    if spec.kind in _SOURCES:
+        return _SOURCES[spec.kind](spec, clock)
+    (plugin,) = entry_points(group=SOURCE_PLUGINS, name=spec.kind)
+    made: LookupSource = plugin.load()(spec.settings)
+    return made
 
 
 def _file_source(spec: SourceSpec, clock: Clock) -> LookupSource:

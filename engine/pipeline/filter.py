@@ -12,3 +12,5 @@ def apply_filters(plan: Plan, batch: Batch, counts: FilterCounts) -> None:
     """Run the plan's filters over the batch."""
     plan.filter(batch.events, counts)
     batch.set_blocked_aside()
+    if plan.aggregation_code.late_routes is not None:
+        plan.aggregation_code.late_routes(batch.events, batch.watermark_ms)

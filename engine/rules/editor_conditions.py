@@ -59,8 +59,8 @@ OPERATOR_HELP: Final = {
     "every": "Every element of the list is such; paths start at the element.",
     "exists": "Whether the field is there and not null.",
     "is_null": "Whether the field is there and null.",
-    "within": "A time that is at most this far from the event's own time.",
-    "older_than": "A time that is longer ago than this, seen from the event's own time.",
+    "within": "A time that is at most this long before the event's own time, or after it.",
+    "older_than": "A time that is longer than this before the event's own time.",
     "in_cidr": "An IP address in this network, or in one of these: `10.0.0.0/8`.",
 }
 _MODIFIER_HELP: Final = {
@@ -110,7 +110,7 @@ def _field(field: KnownField) -> Schema:
 
 
 def _test_name(types: frozenset[str]) -> str:
-    return "test" if types == _ALL_TYPES else "test_of_" + "_or_".join(sorted(types)) if types else "test_of_null"
+    return "test" if types == _ALL_TYPES else "test_of_" + "_or_".join(sorted(types))
 
 
 def _test(types: frozenset[str]) -> Schema:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+import orjson
+
 from engine.rules.event_fields import EventFields, Fact, Root, follow, schema_properties, type_words
 from engine.rules.model import Derived, Ruleset
-from engine.rules.paths import parse_path
+from engine.rules.paths import MAX_PATH_CHARS, parse_path
 
 _MAX_FIELDS: Final = 2_000
 _MAX_DEPTH: Final = 4
@@ -33,7 +35,7 @@ class KnownField:
 def known_fields(ruleset: Ruleset) -> list[KnownField]:
     """The fields of events, then what sources find, then what is derived."""
     fields = EventFields(ruleset)
-    paths = list(dict.fromkeys(_event_paths(ruleset, fields)))
+    paths = [path for path in dict.fromkeys(_event_paths(ruleset, fields)) if len(path) <= MAX_PATH_CHARS]
     return [
         *(_event_field(path, ruleset, fields) for path in paths),
         *_source_fields(ruleset),
@@ -118,4 +120,5 @@ def _values(facts: Sequence[Fact]) -> tuple[object, ...] | None:
     """The only values, where each event type either fixes them or cannot have the field."""
     having = [fact for fact in facts if fact.status != "impossible"]
     values = [fact.values for fact in having if fact.values is not None]
-    return tuple(dict.fromkeys(value for one in values for value in one)) if having and len(values) == len(having) else None
+    distinct = {orjson.dumps(value): value for one in values for value in one}
+    return tuple(distinct.values()) if having and len(values) == len(having) else None

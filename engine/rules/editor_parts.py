@@ -92,12 +92,11 @@ def one_of_its_kind(kinds: Mapping[str, object], options: Mapping[str, object], 
     return closed({**kinds, **options}, minProperties=1, **{"if": only_kinds, "then": {"maxProperties": 1}}, **keywords)
 
 
-def named(value: Mapping[str, object], known: Iterable[str] = (), *, member: bool = False) -> Schema:
-    """A map from names to `value`; `known` names are offered. `member` asks for names that can stand in a path."""
+def named(value: Mapping[str, object], *, member: bool = False) -> Schema:
+    """A map from names to `value`. `member` asks for names that can stand in a path."""
     pattern = (_MEMBER if member else _RULE_NAME).pattern
     return {
         "type": ["object", "null"],
-        "properties": {name: dict(value) for name in known},
         "propertyNames": {"pattern": f"^{pattern}$", "maxLength": MAX_NAME_CHARS},
         "additionalProperties": dict(value),
     }

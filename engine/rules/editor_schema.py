@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.rules import editor_rules, editor_sections
+from engine.rules.check_fields import _element_only
 from engine.rules.compiler import MEASURE_PLUGINS, SOURCE_PLUGINS
 from engine.rules.diagnostics import Findings
 from engine.rules.editor_conditions import condition_definitions
@@ -57,7 +58,7 @@ def editor_schema(directory: Path) -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:rulemill:rules",
         "title": "Rulemill rules",
-        **closed(_properties(names), ["version"]),
+        **closed(_properties(ruleset, names), ["version"]),
         "$defs": _definitions(ruleset, names),
     }
 
@@ -74,7 +75,7 @@ def _understood(directory: Path, source_kinds: set[str], measures: frozenset[str
     return parse(nodes, schemas, "", Surroundings({}, source_kinds), measures, ignored).ruleset
 
 
-def _properties(names: Names) -> Mapping[str, object]:
+def _properties(ruleset: Ruleset, names: Names) -> Mapping[str, object]:
     sections = {
         "events": editor_sections.events(names),
         "deduplication": editor_sections.deduplication(names),
@@ -82,7 +83,7 @@ def _properties(names: Names) -> Mapping[str, object]:
         "aggregations": editor_sections.aggregations(names),
         "filters": editor_rules.filters(),
         "routes": editor_sections.routes(),
-        "conditions": named(ref("condition")),
+        "conditions": _conditions(ruleset),
         "lists": editor_sections.lists(),
         "tests": editor_rules.tests(),
     }
@@ -91,6 +92,13 @@ def _properties(names: Names) -> Mapping[str, object]:
         **{name: described(SECTION_HELP[name], sections[name]) for name in SECTIONS},
         "routing": choice("Whether all filters that match act, or only the first.", _ROUTINGS),
     }
+
+
+def _conditions(ruleset: Ruleset) -> Schema:
+    """Named conditions; in those that only `some` and `every` use, paths start at an element."""
+    section = named(ref("condition"))
+    inside = {rule_id.partition(".")[2]: ref("element_condition") for rule_id in sorted(_element_only(ruleset))}
+    return {**section, "properties": inside}
 
 
 def _definitions(ruleset: Ruleset, names: Names) -> dict[str, Schema]:

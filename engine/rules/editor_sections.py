@@ -103,17 +103,23 @@ def events(names: Names) -> Schema:
             "type": path("The field that names the event type."),
             "time": path("The field that says when it happened: RFC 3339 text, or epoch milliseconds."),
             "key": path("The field whose events keep their order; the partition key as well."),
-            "ordering": closed(
-                {
-                    "wait": duration("How long to hold an event for earlier ones of the same key."),
-                    "late": described("What becomes of an event after a later one: `flag`, `drop` or `{route: NAME}`.", late),
-                }
+            "ordering": described(
+                "What becomes of events that do not come in the order of their times.",
+                closed(
+                    {
+                        "wait": duration("How long to hold an event for earlier ones of the same key."),
+                        "late": described("What becomes of an event after a later one: `flag`, `drop` or `{route: NAME}`.", late),
+                    }
+                ),
             ),
-            "max_skew": closed(
-                {
-                    "future": described("How far ahead an event's time may lie; `none` for no limit.", skew),
-                    "past": described("How far back an event's time may lie; `none` for no limit.", skew),
-                }
+            "max_skew": described(
+                "How far an event's time may lie from now; outside it the event is rejected.",
+                closed(
+                    {
+                        "future": described("How far ahead an event's time may lie; `none` for no limit.", skew),
+                        "past": described("How far back an event's time may lie; `none` for no limit.", skew),
+                    }
+                ),
             ),
             "unknown_types": choice("What becomes of an event of an undeclared type.", words(Events, "unknown_types")),
             "types": described("The event types, by what the type's field says.", types),
@@ -201,8 +207,14 @@ def _cache() -> Schema:
     most = whole("The most answers that are kept.", 1)
     return closed(
         {
-            "local": closed({"ttl": duration("How long in this process."), "max_entries": most}, ["ttl"]),
-            "shared": closed({"ttl": duration("How long in the store that all instances share.")}, ["ttl"]),
+            "local": described(
+                "Answers kept in this process.",
+                closed({"ttl": duration("How long in this process."), "max_entries": most}, ["ttl"]),
+            ),
+            "shared": described(
+                "Answers kept in the store.",
+                closed({"ttl": duration("How long in the store that all instances share.")}, ["ttl"]),
+            ),
             "negative_ttl": duration("How long it is remembered that there is nothing."),
             "stale_if_error": duration("How old an answer may be while the source fails."),
             "refresh_ahead": share("The share of the time to live after which it is asked for again, in the background."),
@@ -248,17 +260,23 @@ def aggregations(names: Names) -> Schema:
             "blocked": choice("Whether events that a filter blocks are counted.", words(Aggregation, "blocked")),
             "key": described("What is counted apart, by name; `{}` is one group.", {**named(ref("path")), "type": "object"}),
             "window": described("Over which stretch of the events' own time.", _window()),
-            "late": closed(
-                {
-                    "allow": duration("How long after its end a window takes events."),
-                    "then": described("What becomes of later ones: `count` or `{route: NAME}`.", late),
-                }
+            "late": described(
+                "What becomes of events that come after their window's end.",
+                closed(
+                    {
+                        "allow": duration("How long after its end a window takes events."),
+                        "then": described("What becomes of later ones: `count` or `{route: NAME}`.", late),
+                    }
+                ),
             ),
             "retain": duration("How long a window can be asked for."),
             "max_keys": whole("How many groups live at once.", 1),
             "on_overflow": choice("What happens beyond `max_keys`.", words(Aggregation, "on_overflow")),
             "measures": described("The figures.", {**named(_measure(names)), "type": "object", "minProperties": 1}),
-            "emit": closed({"to": name_of(_TO_ROUTE, names.routes), "on": choice("When it is sent.", words(Emit, "on"))}, ["to"]),
+            "emit": described(
+                "The final window is sent as an event of its own.",
+                closed({"to": name_of(_TO_ROUTE, names.routes), "on": choice("When it is sent.", words(Emit, "on"))}, ["to"]),
+            ),
         },
         ["key", "window", "max_keys", "measures"],
     )

@@ -18,8 +18,9 @@ MALFORMED: Final = (b'{"kind": "answer"', b"[1, 2]", b"\xff\xfe not UTF-8", b'{"
 
 STREAM_EVENTS: Final = 200_000
 STREAM_CHUNKS: Final = 80
-MAX_RSS_BYTES: Final = 400 << 20
-MAX_GROWTH_BYTES: Final = 40 << 20
+MAX_RSS_BYTES: Final = 256 << 20
+MAX_GROWTH_BYTES: Final = 64 << 20
+"""The page cache of SQLite, which may fill. Were the events between kept, as objects, they would need more than that."""
 
 
 def some_lines(count: int) -> list[bytes]:

@@ -183,7 +183,7 @@ def test_the_projects_own_fields_are_offered_with_what_is_known_of_them(default:
 
 
 def test_undeclared_fields_are_no_fault(default: Draft202012Validator) -> None:
-    for when in ("{devices[0].os: ios}", "{$.user.id: {exists: true}}", "{'meta.\"odd-name\"': {has: a}}"):
+    for when in ("{'devices[0].os': ios}", "{$.user.id: {exists: true}}", "{'meta.\"odd-name\"': {has: a}}"):
         assert faults(default, read(filters(when))) == []
 
 
@@ -213,6 +213,13 @@ def test_a_member_that_a_source_hides_is_offered_by_its_own_name(tmp_path: Path)
     assert "user.id" not in fields
 
 
+def test_a_member_that_no_path_can_name_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("version: 1\nevents: {type: kind, time: at, types: {a: {schema: a.json}}}\n")
+    (tmp_path / "a.json").write_text(f'{{"type": "object", "properties": {{"{"x" * 501}": {{}}, "score": {{}}}}}}')
+
+    assert [name for name in properties(schema_of(tmp_path)) if name.startswith("x")] == []
+
+
 def test_what_a_transform_writes_can_have_any_type(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "version: 1\nevents: {type: kind, time: at, types: {a: {schema: a.json}}}\n"
@@ -221,6 +228,31 @@ def test_what_a_transform_writes_can_have_any_type(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"type": "object", "properties": {"score": {"type": "number"}}}')
 
     assert properties(schema_of(tmp_path))["score"]["$ref"] == "#/$defs/test"
+
+
+def test_conditions_on_elements_are_not_held_to_the_events_fields(tmp_path: Path) -> None:
+    rules = (
+        "version: 1\nevents: {type: kind, time: at, types: {a: {schema: a.json}}}\n"
+        "conditions: {high: {score: {starts_with: A}}}\n"
+        "filters: {a: {when: {exams: {some: {use: high}}}, then: {allow: {}}}}\n"
+    )
+    (tmp_path / "a.yaml").write_text(rules)
+    (tmp_path / "a.json").write_text(
+        '{"type": "object", "properties": {"score": {"type": "number"}, "exams": {"type": "array"}}}'
+    )
+    schema = schema_of(tmp_path)
+
+    assert faults(schema, read(rules)) == []
+    assert faults(schema, read(rules.replace("high:", "other:"))) != []
+
+
+def test_values_of_a_field_may_be_of_any_kind(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("version: 1\nevents: {type: kind, time: at, types: {a: {schema: a.json}}}\n")
+    (tmp_path / "a.json").write_text('{"type": "object", "properties": {"odd": {"enum": [1, true, [1], {"a": 1}, null]}}}')
+    schema = schema_of(tmp_path)
+
+    assert faults(schema, read(filters("{odd: true}"))) == []
+    assert faults(schema, read(filters("{odd: 2}"))) != []
 
 
 def test_every_word_of_the_language_has_a_text_and_no_other_word_has() -> None:

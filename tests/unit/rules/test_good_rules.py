@@ -11,7 +11,6 @@ from engine.rules.model import (
     AnyOf,
     Block,
     Condition,
-    Emit,
     Extract,
     FieldRef,
     Filter,
@@ -122,7 +121,7 @@ def test_a_hopping_window_has_panes_and_a_tumbling_one_is_its_own_pane(everythin
 
     assert (hourly.size_ms, hourly.every_ms) == (HOUR_MS, 300_000)
     assert (system.size_ms, system.every_ms) == (60_000, 60_000)
-    assert (hourly.allow_late_ms, hourly.late_route, hourly.emit) == (600_000, "late-events", Emit("windows"))
+    assert (hourly.allow_late_ms, hourly.late_route, hourly.emit) == (600_000, "late-events", None)
     assert system.key == ()
 
 
