@@ -70,7 +70,7 @@ def build_processor(
     deduplicator = Deduplicator(answers, counters, recent, rejecting)
     intake = Intake(
         Inbox(limits.inbox_events, limits.inbox_bytes),
-        Orderer(answers, counters, limits.tracked_keys),
+        Orderer(limits.tracked_keys),
         deduplicator,
         deferred,
         health,

@@ -86,11 +86,13 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
 
 
 async def _feed(processor: Processor, feed: Feed) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(processor.run())
+    running = asyncio.create_task(processor.run())
+    try:
         await feed.run()
         processor.drain()
         await running
+    finally:
+        running.cancel()
 
 
 @asynccontextmanager

@@ -55,7 +55,7 @@ def summary(
         "late": counters.late_events,
         "filters": filters,
         "routes": {name: counters.published_by_route.get(name, 0) for name in plan.ruleset.routes},
-        "aggregations": {name: {"groups": groups[name], "events": aggregated[name]} for name in plan.aggregations},
+        "aggregations": {name: {"groups": groups[name], "events": aggregated.get(name, 0)} for name in plan.aggregations},
         "dead_letter": counters.dead_letters + feed.dead_letters,
         "claims_forgotten": claims_forgotten,
         "ruleset": plan.id,

@@ -73,7 +73,7 @@ class Intake:
                 await self._something_to_do()
 
     def _arrange(self, submissions: list[Submission]) -> Arrival:
-        generation, rules = self.generation, self.generation.plan.ruleset
+        generation, wait_ms = self.generation, self.generation.plan.ruleset.events.wait_ms
         now_ms = self._clock.monotonic_ms()
         events: list[Event] = []
         for submission in submissions:
@@ -81,11 +81,10 @@ class Intake:
             self._ledger.ended[REJECTED] += len(submission.items) - len(decoded)
             events += decoded
         watermark_ms = self.orderer.watermark_ms(submissions[0].input) if submissions else None
+        events = self._deduplicator.join(events, now_ms)
         if self.draining and not submissions:
-            events = self.orderer.release(rules.events, rules.routes, None)
-        else:
-            events = self.orderer.arrange(events, rules.events, rules.routes, now_ms)
-        return Arrival(generation, self._deduplicator.join(events, now_ms), watermark_ms)
+            return Arrival(generation, self.orderer.release(None), watermark_ms)
+        return Arrival(generation, self.orderer.arrange(events, wait_ms, now_ms), watermark_ms)
 
     async def _something_to_do(self) -> None:
         """Return when the inbox or the store's health changed, or a held event has waited long enough."""

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from engine.event import BLOCKED, Event, Outcome
 from engine.metrics import Counters
-from engine.pipeline.answers import Answers
+from engine.pipeline.batch import Batch
 from engine.rules.model import Events, Route
 
 _LATE = Outcome(BLOCKED, "late", "a later event of the same key has gone on, and the rules drop late events")
@@ -25,9 +25,7 @@ class Orderer:
     Times are kept for the last `tracked_keys` to twice as many keys. `watermark_ms` is the highest event time seen.
     """
 
-    def __init__(self, answers: Answers, counters: Counters, tracked_keys: int) -> None:
-        self._answers = answers
-        self._counters = counters
+    def __init__(self, tracked_keys: int) -> None:
         self._tracked_keys = tracked_keys
         self._newer: dict[str, int] = {}
         self._older: dict[str, int] = {}
@@ -44,29 +42,29 @@ class Orderer:
         """The highest event time seen on an input, None before its first event."""
         return self._watermarks.get(input_name)
 
-    def arrange(self, events: Sequence[Event], rules: Events, routes: Mapping[str, Route], now_ms: int) -> list[Event]:
+    def arrange(self, events: Sequence[Event], wait_ms: int, now_ms: int) -> list[Event]:
         """Take events of one input in; returns those that may go on. `now_ms` is monotonic."""
         if not events:
-            return self.release(rules, routes, now_ms)
+            return self.release(now_ms)
         name = events[0].submission.input
         highest_ms = max([event.time_ms for event in events])
         watermark_ms = max(highest_ms, self._watermarks.get(name, highest_ms))
         self._watermarks[name] = watermark_ms
-        if not rules.wait_ms and not self._held:
-            return self._send_on(in_time_order(events), rules, routes)
+        if not wait_ms and not self._held:
+            return self._send_on(in_time_order(events))
         for event in events:
-            due_ms = now_ms if event.time_ms + rules.wait_ms <= watermark_ms else now_ms + rules.wait_ms
+            due_ms = now_ms if event.time_ms + wait_ms <= watermark_ms else now_ms + wait_ms
             heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
-        return self._send_on(self._pop_due(watermark_ms - rules.wait_ms, now_ms), rules, routes)
+        return self._send_on(self._pop_due(watermark_ms - wait_ms, now_ms))
 
-    def release(self, rules: Events, routes: Mapping[str, Route], now_ms: int | None) -> list[Event]:
+    def release(self, now_ms: int | None) -> list[Event]:
         """The held events whose wait is over; None for all of them."""
         if now_ms is None:
             due = [entry[3] for entry in sorted(self._held)]
             self._held.clear()
         else:
             due = self._pop_due(None, now_ms)
-        return self._send_on(due, rules, routes)
+        return self._send_on(due)
 
     def due_ms(self) -> int | None:
         """When the next held event has waited long enough, by the monotonic clock; None where none is held."""
@@ -83,11 +81,10 @@ class Orderer:
             due.append(heapq.heappop(self._held)[3])
         return due
 
-    def _send_on(self, events: Sequence[Event], rules: Events, routes: Mapping[str, Route]) -> list[Event]:
+    def _send_on(self, events: Sequence[Event]) -> list[Event]:
         if len(self._newer) >= self._tracked_keys:
             self._older, self._newer = self._newer, {}
         newer, older = self._newer, self._older
-        late = None
         for event in events:
             key = event.key
             if key is None:
@@ -99,23 +96,26 @@ class Orderer:
                 newer[key] = event.time_ms
             else:
                 event.late = True
-                late = True
-        return self._apply_policy(events, rules, routes) if late else list(events)
+        return list(events)
 
-    def _apply_policy(self, events: Sequence[Event], rules: Events, routes: Mapping[str, Route]) -> list[Event]:
-        on_time = []
-        for event in events:
-            if event.late:
-                self._counters.late_events += 1
-                if rules.late.action == "drop":
-                    self._counters.late_dropped += 1
-                    self._answers.end(event, _LATE)
-                    continue
-                if rules.late.route is not None:
-                    event.routes += (rules.late.route,)
-                    event.topic = routes[rules.late.route].topic
-            on_time.append(event)
-        return on_time
+
+def apply_late_policy(batch: Batch, rules: Events, routes: Mapping[str, Route], counters: Counters) -> None:
+    """Count the late events of a claimed batch, and drop or route them where the rules say so.
+
+    Only what is new gets here: a copy of an event that is out is a duplicate, however late it is.
+    """
+    late = [event for event in batch.events if event.late]
+    counters.late_events += len(late)
+    if not late or rules.late.action == "flag":
+        return
+    if rules.late.action == "drop":
+        counters.late_dropped += len(late)
+        batch.freeing += [(event, _LATE) for event in late]
+        batch.events = [event for event in batch.events if not event.late]
+    elif rules.late.route is not None:
+        for event in late:
+            event.routes += (rules.late.route,)
+            event.topic = routes[rules.late.route].topic
 
 
 def in_time_order(events: Sequence[Event]) -> Sequence[Event]:

@@ -9,6 +9,7 @@ from engine.event import BLOCKED, OUTCOME_ACCEPTED, RETRY, Event, Outcome
 from engine.pipeline.batch import Batch
 from engine.pipeline.filter import apply_filters
 from engine.pipeline.intake import Arrival
+from engine.pipeline.order import apply_late_policy
 from engine.pipeline.stages import Stages
 
 _STORE_AWAY = Outcome(RETRY, "store_unavailable", "the state store does not answer; send the event again")
@@ -25,6 +26,7 @@ async def carry_without_store(stages: Stages, arrival: Arrival) -> None:
         stages.answers.end(event, _STORE_AWAY)
     stages.counters.degraded_events += len(passing)
     batch = Batch(0, passing, arrival.watermark_ms, stages.clock.monotonic_ms())
+    apply_late_policy(batch, plan.ruleset.events, plan.ruleset.routes, stages.counters)
     await generation.enricher.enrich(batch.events, plan)
     apply_filters(plan, batch, generation.counts)
     try:

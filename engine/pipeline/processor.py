@@ -15,6 +15,7 @@ from engine.pipeline.batch import Batch
 from engine.pipeline.filter import apply_filters
 from engine.pipeline.generation import Generation
 from engine.pipeline.intake import Arrival
+from engine.pipeline.order import apply_late_policy
 from engine.pipeline.outage import carry_without_store
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.poison import set_poison_aside
@@ -89,6 +90,7 @@ class Processor:
         stages, owner, plan = self.stages, tenure.owner, generation.plan
         await stages.deduplicator.claim(owner, batch)
         set_poison_aside(batch)
+        apply_late_policy(batch, plan.ruleset.events, plan.ruleset.routes, stages.counters)
         await generation.enricher.enrich(batch.events, plan)
         await batch.turn()
         apply_filters(plan, batch, generation.counts)

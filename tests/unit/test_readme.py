@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from engine.rules.reports import human
 
 ROOT = Path(__file__).parents[2]
 RULES = (ROOT / "docs" / "rules.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
-BLOCKS = re.findall(r"^```yaml (ruleset|section)\n(.*?)^```$", RULES, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```yaml (ruleset|section)\n(.*?)^```$", RULES + README, re.MULTILINE | re.DOTALL)
 RULESETS = [text for mark, text in BLOCKS if mark == "ruleset"]
 SECTIONS = [text for mark, text in BLOCKS if mark == "section"]
 OPERATOR_ROWS = re.findall(r"^\| `(\w+)` \| `(.+?)` \| ", RULES, re.MULTILINE)
@@ -32,6 +34,7 @@ def findings_of(directory: Path, **files: str) -> str:
     return human(compiled.findings, compiled.sources) if compiled.findings or compiled.plan is None else ""
 
 
+@cache
 def help_of(*command: str) -> str:
     """What a command's `--help` prints."""
     run = [sys.executable, "-m", "engine", *command, "--help"]
@@ -40,12 +43,12 @@ def help_of(*command: str) -> str:
 
 
 @pytest.mark.parametrize("ruleset", RULESETS)
-def test_a_ruleset_of_the_reference_compiles_without_findings(ruleset: str, tmp_path: Path) -> None:
+def test_a_ruleset_in_a_document_compiles_without_findings(ruleset: str, tmp_path: Path) -> None:
     assert not findings_of(tmp_path, rules=ruleset)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_a_section_of_the_reference_compiles_beside_its_events_without_findings(section: str, tmp_path: Path) -> None:
+def test_a_section_in_a_document_compiles_beside_the_first_ruleset_without_findings(section: str, tmp_path: Path) -> None:
     assert not findings_of(tmp_path, events=RULESETS[0], section=section)
 
 
@@ -78,7 +81,7 @@ def test_every_command_that_a_document_names_is_one(document: Path) -> None:
 
 def test_every_option_in_the_readme_belongs_to_a_command() -> None:
     helps = "".join(help_of(command) for command in ("serve", "process", "validate"))
-    code = re.findall(r"`([^`\n]*)`", (ROOT / "README.md").read_text("utf-8"))
+    code = re.findall(r"`([^`\n]*)`", README)
     options = {option for text in code for option in re.findall(r"(?<!\S)--[a-z-]+", text)}
 
     assert options

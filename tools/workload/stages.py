@@ -52,7 +52,7 @@ async def one_batch(processor: Processor, aggregator: Aggregator, seq: int, line
     decoded = generation.decode(submission)
     watch.lap("decode")
     watermark_ms = stages.intake.orderer.watermark_ms("bench")
-    ordered = stages.intake.orderer.arrange(decoded, plan.ruleset.events, plan.ruleset.routes, 0)
+    ordered = stages.intake.orderer.arrange(decoded, plan.ruleset.events.wait_ms, 0)
     watch.lap("order")
     batch = Batch(seq, stages.deduplicator.join(ordered, 0), watermark_ms, 0)
     batch.events = await claim(processor, seq, batch.events)

@@ -1,0 +1,107 @@
+"""Ordering: events of one key go on in the order of their own times."""
+
+from engine.event import Event, Submission
+from engine.metrics import Counters
+from engine.pipeline.batch import Batch
+from engine.pipeline.order import Orderer, apply_late_policy
+from engine.rules.model import Events, LatePolicy, Path, Route
+
+_TYPE, _TIME = Path("type", ("type",)), Path("time", ("time",))
+
+
+def event(time_ms: int, key: str | None = "u", input_name: str = "http") -> Event:
+    submission = Submission([b"{}"], input_name=input_name, received_ms=0, size_bytes=2, done=lambda _: None)
+    return Event({}, None, "answer", time_ms, key, f"answer:{time_ms}", 0, 0, submission, 0)
+
+
+def times(events: list[Event]) -> list[int]:
+    return [one.time_ms for one in events]
+
+
+def test_events_of_a_batch_go_on_in_the_order_of_their_times_and_as_they_came_where_those_are_equal() -> None:
+    first, second = event(5, "a"), event(5, "b")
+
+    assert Orderer(10).arrange([event(9), first, event(7), second], 0, now_ms=0)[:2] == [first, second]
+
+
+def test_an_event_is_late_when_a_later_one_of_its_key_has_gone_on() -> None:
+    orderer = Orderer(10)
+    orderer.arrange([event(9, "a")], 0, now_ms=0)
+
+    going = orderer.arrange([event(8, "a"), event(9, "a"), event(3, "b"), event(2, None)], 0, now_ms=0)
+
+    assert {(one.key, one.time_ms): one.late for one in going} == {
+        (None, 2): False,
+        ("b", 3): False,
+        ("a", 8): True,
+        ("a", 9): False,
+    }
+
+
+def test_an_event_waits_for_earlier_ones_until_its_input_has_moved_on_past_it() -> None:
+    orderer = Orderer(10)
+
+    assert orderer.arrange([event(1_000)], 500, now_ms=0) == []
+    assert orderer.arrange([event(800)], 500, now_ms=1) == []
+    assert times(orderer.arrange([event(1_500)], 500, now_ms=2)) == [800, 1_000]
+    assert times(orderer.held) == [1_500]
+
+
+def test_an_event_waits_no_longer_than_it_is_told_to_and_takes_earlier_ones_with_it() -> None:
+    orderer = Orderer(10)
+    orderer.arrange([event(1_000)], 500, now_ms=0)
+    orderer.arrange([event(900)], 500, now_ms=100)
+
+    assert orderer.due_ms() == 500
+    assert orderer.release(499) == []
+    assert times(orderer.release(500)) == [900, 1_000]
+    assert orderer.due_ms() is None
+
+
+def test_a_drain_lets_everything_go_in_order() -> None:
+    orderer = Orderer(10)
+    orderer.arrange([event(1_000), event(800)], 500, now_ms=0)
+
+    assert times(orderer.release(None)) == [800, 1_000]
+    assert orderer.held == []
+
+
+def test_a_replay_is_released_by_its_own_progress_however_old_it_is() -> None:
+    orderer = Orderer(10)
+    orderer.arrange([event(1_000_000, "live")], 500, now_ms=0)
+
+    going = orderer.arrange([event(at, "old", "replay") for at in (100, 50, 700)], 500, now_ms=1)
+
+    assert times(going) == [50, 100]
+    assert (orderer.watermark_ms("replay"), orderer.watermark_ms("http"), orderer.watermark_ms("none")) == (700, 1_000_000, None)
+
+
+def test_times_are_kept_for_a_bounded_number_of_keys() -> None:
+    orderer = Orderer(2)
+    for number in range(10):
+        orderer.arrange([event(9, f"k{number}")], 0, now_ms=0)
+
+    going = orderer.arrange([event(1, "k0"), event(1, "k9")], 0, now_ms=0)
+
+    assert [one.late for one in going] == [False, True]
+
+
+def late_batch() -> Batch:
+    batch = Batch(1, [event(1), event(2)], None, 0)
+    batch.events[0].late = True
+    return batch
+
+
+def test_late_events_are_counted_and_flagged_dropped_or_routed_as_the_rules_say() -> None:
+    routes = {"stragglers": Route("stragglers", "events.late")}
+    for policy, going, topics, dropped in (
+        (LatePolicy("flag"), [1, 2], [None, None], 0),
+        (LatePolicy("drop"), [2], [None], 1),
+        (LatePolicy("route", "stragglers"), [1, 2], ["events.late", None], 0),
+    ):
+        batch, counters = late_batch(), Counters()
+        apply_late_policy(batch, Events(_TYPE, _TIME, None, late=policy), routes, counters)
+
+        assert (times(batch.events), [one.topic for one in batch.events]) == (going, topics)
+        assert (counters.late_events, counters.late_dropped) == (1, dropped)
+        assert [outcome.code for _, outcome in batch.freeing] == ["late"] * dropped
