@@ -91,7 +91,7 @@ async def _serve(settings: Settings, plan: Plan, *, demo: bool) -> int:
         host, port = socket.getsockname()[:2]
         print(f"rulemill: listening on http://{host}:{port}", flush=True)
         running = asyncio.create_task(parts.processor.run(), name="processor")
-        running.add_done_callback(lambda _: server.stop())
+        running.add_done_callback(lambda _: server.give_up())
         traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
         await server.serve(sockets=[socket])
         if traffic is not None:
@@ -171,6 +171,10 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         """Take no more connections, and return from `serve` when the open requests are answered."""
         self.should_exit = True
+
+    def give_up(self) -> None:
+        """As `stop`, and leave open requests unanswered: there is nobody left to answer them."""
+        self.should_exit = self.force_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
