@@ -151,7 +151,7 @@ class SqliteSettings(_Section):
     """The state store on this machine. `normal` survives a crash of the process, `full` also one of the machine."""
 
     path: Annotated[Path, Env("SQLITE_PATH")] = Path("state/rulemill.db")
-    synchronous: Annotated[Literal["normal", "full"], Env("SQLITE_SYNCHRONOUS")] = "normal"
+    synchronous: Annotated[Literal["normal", "full"], Env("SQLITE_SYNCHRONOUS")] = "full"
 
 
 class MemorySettings(_Section):
@@ -164,7 +164,7 @@ class FileSettings(_Section):
     """The egress to files: the directory, which gets a file for each topic. With `fsync` a record outlives a power cut."""
 
     path: Annotated[Path, Env("EGRESS_FILE_PATH")] = Path("out")
-    fsync: Annotated[Switch, Env("EGRESS_FILE_FSYNC")] = False
+    fsync: Annotated[Switch, Env("EGRESS_FILE_FSYNC")] = True
 
 
 class DeadLettersSettings(_Section):
