@@ -77,10 +77,10 @@ class Distinct:
         return len(self.members) if self._sketch is None else round(self._sketch.get_estimate())
 
     def to_json(self) -> object:
-        """A list of scalars, or a sketch as text."""
+        """A list of scalars, booleans as arrays of one, or a sketch as text."""
         if self._sketch is not None:
             return _base64(self._sketch.serialize_compact())
-        return [_plain(member) for member in self.members]
+        return list(self.members)
 
     @classmethod
     def from_json(cls, value: object, *, exact: bool = False) -> Self:
@@ -89,7 +89,8 @@ class Distinct:
         if isinstance(value, str):
             state._sketch = hll_sketch.deserialize(b64decode(value))
         else:
-            state.members = {member for item in cast("list[Scalar]", value) if (member := _member(item)) is not None}
+            items = cast("list[str | int | float | list[bool]]", value)
+            state.members = {(item[0],) if isinstance(item, list) else item for item in items}
         return state
 
     def _spill(self) -> None:
