@@ -1,6 +1,8 @@
 """What is counted. Rule of the file: plain integers, added to once per batch or per event's end, read by anybody."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from typing import Final
 
 from engine.event import ACCEPTED, BLOCKED, DUPLICATE, REJECTED, RETRY
 
@@ -43,3 +45,59 @@ class Counters:
     derive_errors: int = 0
     encode_errors: int = 0
     events_enriched: int = 0
+
+
+class Durations:
+    """How long things took, by bounds. `counts` has one entry for each of BOUNDS_S and one for what took longer."""
+
+    BOUNDS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+    __slots__ = ("counts", "total_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(self.BOUNDS_S) + 1)
+        self.total_s = 0.0
+
+    def observe(self, seconds: float, times: int = 1) -> None:
+        """Count `times` things that took so long each."""
+        self.counts[bisect_left(self.BOUNDS_S, seconds)] += times
+        self.total_s += seconds * times
+
+    def quantile_s(self, q: float) -> float | None:
+        """The duration that the share `q` of things did not exceed, interpolated within its bounds; None without any.
+
+        What took longer than the last bound is given as that bound.
+        """
+        left = q * sum(self.counts)
+        if not left:
+            return None
+        below = 0.0
+        for bound, count in zip(self.BOUNDS_S, self.counts, strict=False):
+            if count >= left:
+                return below + (bound - below) * left / count
+            left -= count
+            below = bound
+        return below
+
+
+@dataclass(slots=True)
+class SourceCounts:
+    """What became of the look-ups of one enrichment source. Each is counted once, by how it ended.
+
+    `lookups` is their number, `fetches` that of requests to the places behind the caches, `errors` those of them that failed,
+    `refreshes` those that were made ahead of an entry's end.
+    """
+
+    lookups: int = 0
+    hits_local: int = 0
+    hits_shared: int = 0
+    fetched: int = 0
+    negative: int = 0
+    defaults: int = 0
+    stale: int = 0
+    timeouts: int = 0
+    breaker_open: int = 0
+    fetches: int = 0
+    errors: int = 0
+    refreshes: int = 0
+    latency: Durations = field(default_factory=Durations)
