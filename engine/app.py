@@ -9,10 +9,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from engine.enrichment.contexts import SourceContexts
+from engine.enrichment.given import GivenContexts
 from engine.enrichment.sources.file import FileSource
-from engine.event import FilterCounts
+from engine.event import Event, FilterCounts, Submission
 from engine.ingress.decode import Decoder
 from engine.metrics import Counters, Ledger
+from engine.operations.explaining import Explainer
 from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.answers import Answers
 from engine.pipeline.deduplicate import Deduplicator
@@ -31,9 +33,13 @@ from engine.ports import Clock, ContextSource, DeadLetters, Egress, LookupSource
 from engine.rules.compiler import SOURCE_PLUGINS
 from engine.rules.model import Source, SourceSpec
 from engine.rules.plan import Plan
+from engine.rules.plan_events import EventPlan
 
 SOURCE_KINDS = frozenset({"file"})
 """The kinds of enrichment source that can be built."""
+
+SourceMaker = Callable[[Source], ContextSource]
+"""Makes what stands for a source of the rules: what a test gives, say."""
 
 _MIN_CLAIM_MS = 600_000
 
@@ -61,8 +67,9 @@ def build_processor(
     options: Options,
     topic: str,
     limits: Limits = Limits(),
+    source: SourceMaker | None = None,
 ) -> Processor:
-    """A processor for a plan, not yet running. The caller closes what it passed in."""
+    """A processor for a plan, not yet running. The caller closes what it passed in. `source` makes other sources than the rules say."""
     counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()
     recent = RecentKeys(limits.recent_keys, _MIN_CLAIM_MS)
     deferred = DeferredQueue(limits.deferred_events)
@@ -76,7 +83,7 @@ def build_processor(
         health,
         answers.ledger,
         clock,
-        build_generation(plan, 1, clock, counters, limits),
+        build_generation(plan, 1, clock, counters, limits, source),
         limits.max_batch,
     )
     publisher = Publisher(egress, dead_letters, clock, counters, topic)
@@ -97,12 +104,24 @@ def build_processor(
     return Processor(stages, options)
 
 
-def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits) -> Generation:
-    """A plan with its decoder and its sources."""
-    sources = {name: build_source(source, clock) for name, source in plan.ruleset.enrichment.sources.items()}
+def build_generation(
+    plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits, source: SourceMaker | None = None
+) -> Generation:
+    """A plan with its decoder and its sources, which `source` makes where it is given."""
+    make = source or (lambda rule: build_source(rule, clock))
+    sources = {name: make(rule) for name, rule in plan.ruleset.enrichment.sources.items()}
     decoder = Decoder(plan.events, clock.now_ms, max_event_bytes=limits.event_bytes)
     counts = FilterCounts.zero(len(plan.ruleset.filters))
     return Generation(number, plan, decoder.decode, Enricher(sources, counters), counts)
+
+
+def build_explainer(generation: Callable[[], Generation], clock: Clock, max_event_bytes: int) -> Explainer:
+    """An explainer of events under the generation in service."""
+
+    def decode(plan: EventPlan, submission: Submission) -> list[Event]:
+        return Decoder(plan, clock.now_ms, max_event_bytes=max_event_bytes).decode(submission)
+
+    return Explainer(generation, decode, GivenContexts)
 
 
 def build_source(source: Source, clock: Clock) -> ContextSource:

@@ -26,3 +26,7 @@ class SettingsInvalid(RulemillError):
 
 class LookupFailed(RulemillError):
     """An enrichment source gave no answer. The event goes on without it, and is stamped."""
+
+
+class QuestionInvalid(RulemillError):
+    """What was asked about names something that is not there, or is not of the form that is asked for. Do not retry."""

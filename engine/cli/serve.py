@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 import engine
-from engine.app import Limits, build_processor
+from engine.app import Limits, build_explainer, build_processor
 from engine.cli.rules_option import add_rules_option, load_plan
 from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
@@ -25,6 +25,7 @@ from engine.egress.file import FileEgress
 from engine.errors import SettingsInvalid
 from engine.ingress.http import create_app
 from engine.operations.demo_traffic import send_traffic
+from engine.operations.explanation_forms import ExplainInJson, in_json
 from engine.operations.service import EngineService
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
@@ -84,7 +85,7 @@ async def _serve(settings: Settings, plan: Plan, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
         socket = stack.enter_context(create_server((settings.http.host, settings.http.port), backlog=2048))
         parts = await stack.enter_async_context(_parts(settings, plan))
-        server = _Server(_uvicorn_config(settings, parts.service))
+        server = _Server(_uvicorn_config(settings, parts.service, parts.explain))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
@@ -117,6 +118,7 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
 class _Parts:
     processor: Processor
     service: EngineService
+    explain: ExplainInJson
 
 
 @asynccontextmanager
@@ -139,10 +141,11 @@ async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
             event_bytes=settings.http.max_event_bytes,
         ),
     )
+    explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
     limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events)
     names: dict[str, object] = {"store": settings.store, "egress": settings.egress}
     try:
-        yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem))
+        yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem), in_json(explainer))
     finally:
         await egress.close()
         await dead_letters.close()
@@ -155,9 +158,9 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
     return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
-def _uvicorn_config(settings: Settings, service: EngineService) -> uvicorn.Config:
+def _uvicorn_config(settings: Settings, service: EngineService, explain: ExplainInJson) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(service),
+        create_app(service, explain),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=max(1, settings.processor.shutdown_timeout_ms // 1000),

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from engine.event import Submission
 from engine.ingress.bodies import BodyError, body_too_large, read_items
+from engine.ingress.explain_endpoint import Explain, explain_handler
 from engine.ingress.responses import answer, json_response, problem
 from engine.ingress.service import Service
 from engine.rules.diagnostics import shown
@@ -28,16 +29,20 @@ _MAX_LENGTH_DIGITS: Final = 18
 _log = logging.getLogger(__name__)
 
 
-def create_app(service: Service) -> Starlette:
-    """The ASGI application of one engine.
+def create_app(service: Service, explain: Explain | None = None) -> Starlette:
+    """The ASGI application of one engine; it explains events where it is told how.
 
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
     events that were submitted go on to their end.
     """
     endpoints = _Endpoints(service)
+    explaining = (
+        [Route("/rules/explain", explain_handler(explain, endpoints.read_body), methods=["POST"])] if explain is not None else []
+    )
     app = Starlette(
         routes=[
             Route("/events", endpoints.take_events, methods=["POST"]),
+            *explaining,
             Route("/processor/status", endpoints.status, methods=["GET"]),
             Route("/healthz", endpoints.alive, methods=["GET"]),
             Route("/readyz", endpoints.ready, methods=["GET"]),
@@ -76,6 +81,9 @@ class _Endpoints:
                 return self._refusal()
             await ended
         return answer(submission, service.ruleset, all_results=wanted is not None)
+
+    async def read_body(self, request: Request) -> bytes:
+        return await _read_body(request, self._service.limits.max_body_bytes)
 
     async def status(self, _: Request) -> Response:
         return json_response(self._service.status())

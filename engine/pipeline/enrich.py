@@ -19,10 +19,10 @@ from engine.rules.values import follow
 
 
 class Enricher:
-    """Asks the sources of a plan. It owns none of them."""
+    """Asks the `sources` of a plan, by name. It owns none of them."""
 
     def __init__(self, sources: Mapping[str, ContextSource], counters: Counters) -> None:
-        self._sources = sources
+        self.sources = sources
         self._counters = counters
 
     async def enrich(self, events: Sequence[Event], plan: Plan) -> None:
@@ -43,7 +43,7 @@ class Enricher:
     def _from_hand(self, source: Source, events: Sequence[Event], contexts: list[Any]) -> dict[str, list[int]]:
         """Fill in what is known; returns the places in the batch that wait for each key that is not."""
         name = source.name
-        at_hand = self._sources[name].at_hand
+        at_hand = self.sources[name].at_hand
         missing: dict[str, list[int]] = {}
         single = _single_step(source.lookup)
         for place, event in enumerate(events):
@@ -63,7 +63,7 @@ class Enricher:
         return missing
 
     async def _fetch(self, source: Source, waiting: dict[str, list[int]], contexts: list[Any]) -> None:
-        found = await self._sources[source.name].fetch(list(waiting))
+        found = await self.sources[source.name].fetch(list(waiting))
         for key, places in waiting.items():
             value, status = found[key]
             for place in places:

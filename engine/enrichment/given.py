@@ -1,0 +1,48 @@
+"""Contexts that somebody gives instead of a source: what a rule test says is found, what an explanation is asked with.
+
+In: keys. Out: one context for all of them. Rule of the file: an answer has the form that the source's own would have: its `fields`, its
+`default`, its word on how it was found.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from engine.event import JsonObject
+from engine.ports import Context
+from engine.rules.model import Source
+
+FAULTS: Final = ("timeout", "error", "breaker_open", "stale")
+"""What may happen to a source, in words of a rule test. `stale`: it fails, and an old answer is at hand."""
+
+_NOTHING_KNOWN: Final[Mapping[str, Context]] = {}
+
+
+class GivenContexts:
+    """A source under control. `value` is what it finds for every key, None for nothing; `fault` is one of FAULTS, or None."""
+
+    def __init__(self, source: Source, value: JsonObject | None) -> None:
+        self.value = value
+        self.fault: str | None = None
+        self._source = source
+
+    @property
+    def at_hand(self) -> Mapping[str, Context]:
+        """See ContextSource."""
+        return _NOTHING_KNOWN
+
+    async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
+        """See ContextSource."""
+        return dict.fromkeys(keys, self._context())
+
+    async def close(self) -> None:
+        """See ContextSource."""
+
+    def _context(self) -> Context:
+        value, fields = self.value, self._source.fields
+        if value is not None and self.fault in {None, "stale"}:
+            kept = {name: value[name] for name in fields if name in value} if fields else value
+            return Context(kept, self.fault or "fresh")
+        default = None if self._source.default is None else dict(self._source.default)
+        if self.fault in {"timeout", "breaker_open"}:
+            return Context(default, self.fault)
+        return Context(None, "negative") if default is None else Context(default, "default")

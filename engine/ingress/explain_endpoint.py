@@ -1,0 +1,124 @@
+"""`POST /rules/explain`: why the rules in service do to an event what they do.
+
+In: an event, or an event and contexts. Out: the explanation as JSON, or a problem. Rule of the file: nothing is kept of the event.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from engine.errors import QuestionInvalid
+from engine.event import JsonObject
+from engine.ingress.json_errors import why_not_json
+from engine.ingress.large_integers import find_large_integer, has_long_digits
+from engine.ingress.responses import json_response, problem
+from engine.rules.diagnostics import shown
+
+Given = Mapping[str, JsonObject | None]
+Explain = Callable[[bytes | JsonObject, Given, str | None], Awaitable[JsonObject]]
+"""Explains an event with what is given of its sources, for one rule or for all. Raises QuestionInvalid."""
+
+OPERATION: Final[JsonObject] = {
+    "summary": "Why each filter acts on an event or does not, leaf by leaf; changes nothing",
+    "parameters": [
+        {
+            "name": "rule",
+            "in": "query",
+            "description": "Tell of this filter or aggregation alone.",
+            "schema": {"type": "string"},
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "description": "An event; or an event with contexts, which stand in for their sources, null where one finds nothing.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "event": {
+                        "value": {"event_type": "attempt", "client_attempt_id": "a-1", "timestamp": "2026-03-02T09:00:00Z"}
+                    },
+                    "with contexts": {
+                        "value": {
+                            "event": {"event_type": "session", "session_id": "s-1", "timestamp": "2026-03-02T09:00:00Z"},
+                            "given": {"user": {"user_type": "premium"}},
+                        }
+                    },
+                },
+            }
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "The explanation, of a rejected event as well.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["ruleset", "id", "outcome"],
+                        "properties": {
+                            "ruleset": {"type": "string"},
+                            "id": {"type": ["string", "null"]},
+                            "outcome": {"type": "object"},
+                            "enrichment": {"type": ["object", "null"]},
+                            "filters": {"type": "array", "items": {"type": "object"}},
+                            "decision": {"type": "object"},
+                            "event": {"type": "object"},
+                            "aggregations": {"type": "array", "items": {"type": "object"}},
+                        },
+                    }
+                }
+            },
+        },
+        "400": {"description": "The body is no JSON object, or there is no such rule or source."},
+    },
+}
+"""The OpenAPI description."""
+
+_PARTS: Final = {"event", "given"}
+
+
+def explain_handler(
+    explain: Explain, read_body: Callable[[Request], Awaitable[bytes]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The handler. `read_body` reads a whole body within the limits of one, and raises what the application answers."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            body = await read_body(request)
+        except ClientDisconnect:
+            return problem(400, "incomplete_body", "the connection ended before the body did")
+        try:
+            item, given = _question(body)
+            return json_response(await explain(item, given, request.query_params.get("rule")))
+        except QuestionInvalid as error:
+            return problem(400, "bad_question", str(error))
+
+    return handle
+
+
+def _question(body: bytes) -> tuple[bytes | JsonObject, Given]:
+    """The event, and what is given. Raises QuestionInvalid."""
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise QuestionInvalid(why_not_json(body, error)) from None
+    if not isinstance(content, dict):
+        raise QuestionInvalid('the body is no object; send an event, or `{"event": {…}, "given": {"user": {…}}}`')
+    if not (isinstance(content.get("event"), dict) and _PARTS.issuperset(content)):
+        return body, {}
+    if has_long_digits(body) and (found := find_large_integer(body)):
+        raise QuestionInvalid(f"`{shown(found[1])}` does not fit into 64 bits and would lose digits; send it as a string")
+    return content["event"], _contexts(content.get("given", {}))
+
+
+def _contexts(given: object) -> Given:
+    if not isinstance(given, dict):
+        raise QuestionInvalid(f"`given` is `{shown(given)}`; send an object with a context for each source")
+    for name, context in given.items():
+        if context is not None and not isinstance(context, dict):
+            raise QuestionInvalid(f"what `{shown(name)}` finds is `{shown(context)}`; send an object, or null for nothing")
+    return given
