@@ -18,9 +18,10 @@ _NOTHING_KNOWN: Final[Mapping[str, Context]] = {}
 
 
 class GivenContexts:
-    """A source under control. `value` is what it finds for every key, None for nothing; `fault` is one of FAULTS, or None."""
+    """A source under control, called `name`. `value` is what it finds for every key, None for nothing; `fault` is one of FAULTS, or None."""
 
     def __init__(self, source: Source, value: JsonObject | None) -> None:
+        self.name = source.name
         self.value = value
         self.fault: str | None = None
         self._source = source

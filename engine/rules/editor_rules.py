@@ -26,8 +26,9 @@ from engine.rules.editor_parts import (
 from engine.rules.editor_sections import Names
 from engine.rules.model import Filter, SendTo
 from engine.rules.parse_filters import _ACTIONS
-from engine.rules.parse_tests import _OUTCOME_KEYS, _STEPS, _WINDOW_KEYS, STATUSES
+from engine.rules.parse_tests import _OUTCOME_KEYS, _STEPS, _WINDOW_KEYS, FAULTS, STATUSES
 
+_INSTANT: Final[Schema] = {"type": ["string", "integer"]}
 _NOT_NULL: Final = ("object", "array", "string", "number", "boolean")
 
 OUTCOME_HELP: Final = {
@@ -57,12 +58,12 @@ WINDOW_HELP: Final = {
     "values": "The figures, by measure.",
 }
 STEP_HELP: Final = {
-    "send": "Send an event, or a `template` of one `times` over, one `every` so often.",
+    "send": "Send an event, or a `template` of one `times` over, one `every` so often; `{n}` in its texts is the number of each.",
     "advance": "Move the clock.",
     "expect": "What must have come out.",
-    "source": "What happens to a source from here on: `{user: timeout}`.",
-    "store": "What happens to the store from here on.",
-    "egress": "What happens to the egress from here on.",
+    "source": "What happens to sources from here on: `{user: timeout}`, or what one finds: `{user: {user_type: free}}`.",
+    "store": "What happens to the store from here on; `up` ends it.",
+    "egress": "What happens to the egress from here on; `up` ends it.",
     "reload": "Load the rules of another directory, relative to this file.",
 }
 ACTION_HELP: Final = {
@@ -137,6 +138,9 @@ def tests() -> Schema:
     test = closed(
         {
             "name": text("What must be so."),
+            "now": described(
+                "When its clock starts; otherwise it starts with the first event, and follows the events.", _INSTANT
+            ),
             "given": {"type": "object", "description": "What sources find, by their names; nothing without this."},
             "event": {"type": "object", "description": "The event that is sent."},
             "expect": described("What must come out.", ref("outcome")),
@@ -158,15 +162,19 @@ def test_definitions(names: Names) -> dict[str, Schema]:
 
 
 def _step() -> Schema:
-    fault: Schema = {"type": ["object", "string"]}
+    words: dict[str, Schema] = {name: {"enum": list(choices)} for name, choices in FAULTS.items()}
+    source: Schema = {"if": {"type": "object"}, "else": words["source"]}
     outcome = {"if": {"required": ["aggregation"]}, "then": ref("window_outcome"), "else": ref("outcome")}
     forms: dict[str, Schema] = {
         "send": _send(),
         "advance": ref("duration"),
         "expect": {"type": "object", **outcome},
+        "source": source,
+        "store": words["store"],
+        "egress": words["egress"],
         "reload": {"type": "string", "minLength": 1},
     }
-    properties = {name: described(STEP_HELP.get(name, ""), forms.get(name, fault)) for name in _STEPS}
+    properties = {name: described(STEP_HELP.get(name, ""), forms[name]) for name in _STEPS}
     return closed(properties, minProperties=1, maxProperties=1)
 
 

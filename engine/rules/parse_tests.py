@@ -8,10 +8,17 @@ from typing import Final, cast
 
 from engine.rules.diagnostics import Findings, Related, did_you_mean, shown
 from engine.rules.model import RuleTest, Span
-from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode, is_null, plain_value
+from engine.rules.nodes import ListNode, MapNode, Node, is_null, plain_value
 from engine.rules.reading import MapReader, described, read_choice, read_duration_ms, read_items, read_map, read_text
+from engine.rules.times import parse_time
 
-STATUSES: Final = ("accepted", "duplicate", "blocked", "rejected")
+STATUSES: Final = ("accepted", "duplicate", "blocked", "rejected", "retry")
+FAULTS: Final = {
+    "source": ("up", "timeout", "error", "breaker_open", "stale"),
+    "store": ("up", "down"),
+    "egress": ("up", "down", "refuse"),
+}
+"""What may happen to each part, in the words of a step; `up` ends it."""
 
 _OUTCOME_KEYS: Final = (
     "status", "code", "message", "pointer", "filter", "filters", "not_filters", "marks", "routes", "topic", "copies", "late", "degraded",
@@ -56,7 +63,9 @@ def _test(node: Node, names: dict[str, Span], findings: Findings) -> RuleTest | 
 
 def _body(reader: MapReader) -> None:
     findings = reader.findings
-    reader.map("given")
+    _contexts(reader)
+    if reader.has("now"):
+        _instant(reader.take("now"), "`now`", findings)
     event, steps, expect = reader.has("event"), reader.has("steps"), reader.has("expect")
     if event and steps:
         findings.add(
@@ -75,6 +84,25 @@ def _body(reader: MapReader) -> None:
     node = reader.take("expect", required=True, example="expect: {status: accepted}")
     if node is not None:
         _expectation(node, findings, of_event=True)
+
+
+def _contexts(reader: MapReader) -> None:
+    """`given`: for each source what it finds, null for nothing."""
+    given = reader.map("given")
+    for entry in given.node.entries if given else ():
+        if not isinstance(entry.value, MapNode) and not is_null(entry.value):
+            reader.findings.add(
+                "E214",
+                f"what `{shown(entry.key)}` finds is a map, not {described(entry.value)}",
+                entry.value.span,
+                help="write `user: {user_type: premium}`, or null where it finds nothing",
+            )
+
+
+def _instant(node: Node | None, what: str, findings: Findings) -> None:
+    if node is not None and parse_time(plain_value(node)) is None:
+        help = 'write `"2026-03-02T09:00:00Z"`, or epoch milliseconds'
+        findings.add("E214", f"{what} is a time, not {described(node)}", node.span, help=help)
 
 
 def _steps(items: Sequence[Node], reader: MapReader) -> None:
@@ -145,21 +173,30 @@ def _expectation(node: Node, findings: Findings, *, of_event: bool) -> None:
 
 def _window_expectation(reader: MapReader) -> None:
     for key in _WINDOW_KEYS:
-        reader.take(key)
+        node = reader.take(key)
+        if key in {"start", "end"}:
+            _instant(node, f"`{key}`", reader.findings)
     values = reader.map("values", required=True, example="values: {attempts: 5}")
     if values and not values.node.entries:
         reader.findings.add("E214", "empty `values` cannot fail", values.node.span, help="name a measure and its figure")
     reader.finish()
 
 
-def _fault(node: Node, findings: Findings) -> None:
-    if not isinstance(node, MapNode | ScalarNode) or is_null(node):
-        findings.add(
-            "E214",
-            f"a fault is a word or a map of sources, not {described(node)}",
-            node.span,
-            help="write `- source: {user: timeout}`",
-        )
+def _source(node: Node, findings: Findings) -> None:
+    """A word for all sources, or for each source a word or what it finds from here on."""
+    for entry in node.entries if isinstance(node, MapNode) else ():
+        if not isinstance(entry.value, MapNode) and not is_null(entry.value):
+            read_choice(entry.value, f"what happens to `{shown(entry.key)}`", FAULTS["source"], findings)
+    if not isinstance(node, MapNode):
+        read_choice(node, "what happens to all sources", FAULTS["source"], findings)
+
+
+def _store(node: Node, findings: Findings) -> None:
+    read_choice(node, "what happens to the store", FAULTS["store"], findings)
+
+
+def _egress(node: Node, findings: Findings) -> None:
+    read_choice(node, "what happens to the egress", FAULTS["egress"], findings)
 
 
 def _directory(node: Node, findings: Findings) -> None:
@@ -171,8 +208,8 @@ _STEP_READERS: Final[dict[str, Callable[[Node, Findings], None]]] = {
     "send": _send,
     "advance": _duration,
     "expect": _expect_step,
-    "source": _fault,
-    "store": _fault,
-    "egress": _fault,
+    "source": _source,
+    "store": _store,
+    "egress": _egress,
     "reload": _directory,
 }

@@ -234,18 +234,23 @@ def read_choice(node: Node, what: str, choices: Sequence[str], findings: Finding
 def read_duration_ms(node: Node, what: str, findings: Findings) -> int | None:
     """The node as a duration in ms, at most ten years."""
     text = node.text if isinstance(node, ScalarNode) else ""
-    match = _DURATION.fullmatch(text)
-    if match is None:
+    duration_ms = parse_duration(text)
+    if duration_ms is None:
         fix = _duration_fix(text)
         findings.add(
             "E206", f"{what} is a duration, not {described(node)}", node.span, help="" if fix else _DURATION_HELP, fix=fix
         )
         return None
-    duration_ms = int(match[1]) * _UNIT_MS[match[2]]
     if duration_ms > _MAX_DURATION_MS:
         findings.add("E206", f"{what} of `{text}` is longer than ten years", node.span)
         return None
     return duration_ms
+
+
+def parse_duration(text: str) -> int | None:
+    """A duration as it is written (`500ms`, `1h`) in ms; None for anything else."""
+    match = _DURATION.fullmatch(text)
+    return None if match is None else int(match[1]) * _UNIT_MS[match[2]]
 
 
 def _duration_fix(text: str) -> str:
