@@ -11,7 +11,7 @@ import orjson
 
 from engine.event import BLOCKED, Event
 from engine.pipeline.aggregate import WindowValues
-from engine.rules.model import Allow, Block, Filter, SendTo
+from engine.rules.model import Allow, Block, Filter, Ruleset, SendTo
 from engine.rules.times import format_time, parse_time
 from engine.rules.uses import names_in
 from engine.rules.values import MISSING
@@ -28,9 +28,7 @@ def event_differences(wanted: Mapping[str, object], sent: Sent) -> list[Differen
 
 def filters_concerned(wanted: Mapping[str, object], found: Sequence[Difference], sent: Sent) -> list[str]:
     """The filters that a person wants explained, by these differences."""
-    places = {difference.place for difference in found}
-    rules = [rule for rule in sent.ruleset.filters if any(_concerns(rule, place, wanted, sent) for place in places)]
-    return [rule.id for rule in rules]
+    return [rule.id for rule in sent.ruleset.filters if any(_concerns(rule, one, wanted, sent) for one in found)]
 
 
 def window_differences(wanted: Mapping[str, object], windows: Sequence[WindowValues]) -> list[Difference]:
@@ -129,21 +127,38 @@ def _unseen(sent: Sent) -> str:
     return f"it never came to the filters: {sent.outcome.message or sent.outcome.status}"
 
 
-def _concerns(rule: Filter, place: str, wanted: Mapping[str, object], sent: Sent) -> bool:
-    match place:
-        case "filter" | "filters" | "not_filters":
-            return rule.id in names_in(wanted[place]) or (sent.event is not None and _blocked_by(sent.event, rule))
-        case "status":
-            return (sent.event is not None and _blocked_by(sent.event, rule)) or (
-                wanted["status"] == BLOCKED and any(isinstance(action, Block) for action in rule.actions)
-            )
-        case "marks" | "routes" | "copies" | "topic":
-            return any(isinstance(action, Allow if place == "marks" else SendTo) for action in rule.actions)
-    return False
+def _concerns(rule: Filter, difference: Difference, wanted: Mapping[str, object], sent: Sent) -> bool:
+    """Whether a filter can be the reason: it is named, it blocked, or it decides what differs."""
+    place = difference.place
+    if place in {"filter", "filters", "not_filters"}:
+        return rule.id in names_in(wanted[place]) or _blocked_by(sent.event, rule)
+    if place == "status":
+        ought_to_block = wanted["status"] == BLOCKED and any(isinstance(action, Block) for action in rule.actions)
+        return ought_to_block or _blocked_by(sent.event, rule)
+    if place not in {"marks", "routes", "copies", "topic"}:
+        return False
+    return not _words(difference.wanted, difference.found).isdisjoint(_decisions(rule, place, sent.ruleset))
 
 
-def _blocked_by(event: Event, rule: Filter) -> bool:
-    return event.blocked is not None and event.blocked[0] == rule.id
+def _words(wanted: object, found: object) -> set[str]:
+    """What stands on one side alone."""
+    return set(names_in(wanted)) ^ set(names_in(found))
+
+
+def _decisions(rule: Filter, place: str, ruleset: Ruleset) -> Iterator[str]:
+    """The words that a filter can put at a place of an event's decisions."""
+    for action in rule.actions:
+        match place, action:
+            case "marks", Allow(mark=str(mark)):
+                yield mark
+            case "routes", SendTo(to=route):
+                yield route
+            case "copies" | "topic", SendTo(to=route):
+                yield ruleset.routes[route].topic
+
+
+def _blocked_by(event: Event | None, rule: Filter) -> bool:
+    return event is not None and event.blocked is not None and event.blocked[0] == rule.id
 
 
 _Reader = Callable[[object, Sent], Iterator[Difference]]

@@ -107,6 +107,24 @@ def test_a_filter_that_blocked_against_expectation_is_explained(tmp_path: Path) 
     assert "robots matches: block (robot)" in lines
 
 
+@pytest.mark.parametrize(
+    ("key", "wanted", "explained"),
+    [
+        ("marks", ["quick"], "quick"),
+        ("routes", ["gold"], "golden"),
+        ("copies", ["events.gold"], "golden"),
+        ("topic", "events.vault", "vaulted"),
+    ],
+)
+def test_of_a_decision_that_is_missing_only_the_filter_that_makes_it_is_explained(
+    tmp_path: Path, key: str, wanted: object, explained: str
+) -> None:
+    (result,) = run(tmp_path, {"event": answer("a1"), "expect": {key: wanted}})
+
+    assert result.failure is not None
+    assert [judged.rule.id for judged in result.failure.judged] == [explained]
+
+
 def test_an_event_that_never_came_to_the_filters_says_why(tmp_path: Path) -> None:
     (result,) = run(tmp_path, {"event": WRONG, "expect": {"filters": ["quick"], "event": {"points": 1}}})
 
