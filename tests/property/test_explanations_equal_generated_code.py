@@ -1,15 +1,23 @@
 """What an explanation says of an event is what the generated code does to it."""
 
 import copy
+from dataclasses import replace
+from typing import Literal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.event import FilterCounts, JsonObject
+from engine.pipeline.aggregate import Aggregator, read_values
+from engine.ports import StoredPartial
+from engine.rules.aggregation_codegen import compile_aggregations
 from engine.rules.codegen import compile_filters
-from engine.rules.model import Filter
+from engine.rules.model import Aggregation, Condition, Filter, Measure
+from engine.rules.model import Test as Leaf
+from engine.rules.tallies import tallies
 from engine.rules.verdicts import judge
-from tests.property.filter_rules import bodies, decisions, enriched, event_of, filters, ruleset_of
+from engine.testing import ManualClock
+from tests.property.filter_rules import PATHS, bodies, conditions, decisions, enriched, event_of, filters, ruleset_of
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
@@ -32,3 +40,44 @@ def test_a_verdict_is_what_the_generated_filters_decide(
     seen = [judged.state not in {"off", "not_reached"} for judged in verdict.filters]
     assert seen == [evaluated == 1 for evaluated in counts.evaluated]
     assert data == before, "an explanation changed the event"
+
+
+KEYS = (("a", PATHS[0]), ("oa", PATHS[2]))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    filters.map(lambda rules: rules[:2]),
+    bodies,
+    st.none() | conditions,
+    st.integers(0, 2),
+    st.integers(1, 3),
+    st.sampled_from(("exclude", "include")),
+    st.integers(-10_000, 10_000),
+)
+def test_the_windows_that_an_explanation_names_are_those_that_count_the_event(
+    rules: tuple[Filter, ...],
+    body: JsonObject,
+    when: Condition | None,
+    key_parts: int,
+    panes: int,
+    blocked: Literal["exclude", "include"],
+    time_ms: int,
+) -> None:
+    measures = (Measure("n", "count"), Measure("some", "count", condition=Leaf(PATHS[0], "eq", 1)))
+    rule = Aggregation("agg", KEYS[:key_parts], panes * 1_000, 1_000, measures, 10, when=when, blocked=blocked)
+    ruleset = replace(ruleset_of(rules, first_match=False), aggregations={"agg": rule})
+    event = event_of(enriched(body, {}), time_ms)
+    (tally,) = tallies(ruleset, judge(ruleset, event.data, time_ms), time_ms)
+
+    compile_filters(ruleset)([event], FilterCounts.zero(len(rules)))
+    code = compile_aggregations(ruleset)
+    aggregator = Aggregator(code, ManualClock())
+    aggregator.add([event], None)
+    partials = [StoredPartial(p.group, "o", p.seq, p.now, p.prev_seq, p.prev) for p in aggregator.capture(1)]
+
+    windows = read_values(code.plans[0], partials, {"o": 1})
+    assert list(tally.windows) == [(window.start_ms, window.end_ms) for window in windows]
+    assert [partial.group.key for partial in partials] == ([] if tally.reason else [tally.key])
+    for window in windows:
+        assert window.values["some"] == (tally.measures["some"].result is True)
