@@ -16,7 +16,7 @@ from engine.event import JsonObject
 from engine.metrics import Counters
 from engine.operations.explaining import EventExplanation
 from engine.operations.explanation_forms import as_json, human
-from engine.rules.given import read_given
+from engine.rules.given_file import read_given
 from engine.rules.plan import Plan
 from engine.settings import Settings, load_settings
 

@@ -1,6 +1,7 @@
 """`rulemill test`: the tests beside the rules."""
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises NoTests and RulesUnreadable, before anything is printed of the path, and OSError where the report cannot be written.
     """
+    logging.getLogger("engine").addHandler(logging.NullHandler())  # what the engine says of faults is what the tests asked for
     surroundings = Surroundings(os.environ, SOURCE_KINDS, SystemClock())
     sessions = [run_tests(path, arguments.wanted, surroundings) for path in arguments.paths or [_DEFAULT_PATH]]
     for session in sessions:

@@ -17,6 +17,16 @@ tests:
     expect: {{status: blocked, filter: {filter}}}
 """
 
+FAULTS: Final = """\
+version: 1
+tests:
+  - name: nothing is taken while the egress is away
+    steps:
+      - egress: down
+      - send: {{kind: answer, id: a1, user: u1, at: {at}, agent: a person, points: 1}}
+      - expect: {{status: retry}}
+"""
+
 
 def write_test(project: Path, filter_id: str = "robots", file: str = "tests/robots.yaml") -> None:
     path = project / "rules" / file
@@ -26,12 +36,13 @@ def write_test(project: Path, filter_id: str = "robots", file: str = "tests/robo
 
 def test_tests_that_pass_exit_with_0(project: Path) -> None:
     write_test(project)
+    (project / "rules" / "tests" / "faults.yaml").write_text(FAULTS.format(at=START_MS))
 
     ended = rulemill("test", cwd=project)
 
     assert ended.returncode == 0, ended.stdout.decode()
-    assert ended.stdout.decode().startswith("1 passed in ")
-    assert ended.stderr == b""
+    assert ended.stdout.decode().startswith("2 passed in ")
+    assert ended.stderr == b"", "what the engine says of a fault that the test asked for is no news"
 
 
 def test_a_test_that_fails_exits_with_1_and_says_where_and_why(project: Path) -> None:
