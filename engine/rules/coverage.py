@@ -11,7 +11,7 @@ from engine.event import JsonObject
 from engine.rules.interpreter import Explanation
 from engine.rules.model import All, AnyOf, Condition, Not, Ruleset, Test, Use
 from engine.rules.tallies import tallies
-from engine.rules.uses import conditions_of, leaves
+from engine.rules.uses import Owned, conditions_of, leaves
 from engine.rules.verdicts import judge
 
 
@@ -48,17 +48,14 @@ class RuleCoverage:
 
 
 class Coverage:
-    """Collects what events show of a ruleset's conditions. Filters that are off are left out."""
+    """Collects what events show of a ruleset's conditions. Left out are filters that are off, and named conditions that nothing else uses."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.rules: list[RuleCoverage] = []
         self._ruleset = ruleset
         self._leaves: dict[int, Leaf] = {}
-        off = {f"filters.{rule.id}" for rule in ruleset.filters if rule.mode == "off"}
         rules: dict[str, RuleCoverage] = {}
-        for owned in conditions_of(ruleset):
-            if owned.rule_id in off:
-                continue
+        for owned in _at_work(ruleset):
             rule = rules.setdefault(owned.rule_id, RuleCoverage(owned.rule_id))
             for test in _tests(owned.condition):
                 leaf = self._leaves[id(test)] = Leaf(test)
@@ -103,6 +100,20 @@ class Coverage:
         if isinstance(test.value, Condition):
             for part in found.parts:
                 self._note(test.value, part)
+
+
+def _at_work(ruleset: Ruleset) -> Iterator[Owned]:
+    """The conditions that some event may meet, each with its owner."""
+    off = {f"filters.{rule.id}" for rule in ruleset.filters if rule.mode == "off"}
+    named = {f"conditions.{name}": name for name in ruleset.conditions}
+    owned = list(conditions_of(ruleset))
+    used: set[str] = set()
+    waiting = [one.condition for one in owned if one.rule_id not in off and one.rule_id not in named]
+    while waiting:
+        names = {leaf.item.name for leaf in leaves(waiting.pop()) if isinstance(leaf.item, Use)} - used
+        used |= names
+        waiting += [ruleset.conditions[name] for name in names]
+    yield from (one for one in owned if one.rule_id not in off and named.get(one.rule_id) in {None, *used})
 
 
 def _tests(condition: Condition) -> Iterator[Test]:

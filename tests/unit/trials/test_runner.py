@@ -122,11 +122,13 @@ NAMED = """\
 version: 1
 events: {type: kind, time: at, types: {note: {}}}
 conditions:
-  slow: {any: [{took_ms: {gt: 10}}, {not: {speed: fast}}]}
+  slow: {any: [{took_ms: {gt: 10}}, {not: {use: brisk}}]}
+  brisk: {speed: fast}
+  idle: {speed: none}
 filters:
   first: {when: {use: slow}, then: {allow: {mark: first}}}
   second: {when: {all: [{use: slow}, {list: {some: {eq: x}}}]}, then: {allow: {mark: second}}}
-  third: {mode: off, when: {never: 1}, then: {allow: {mark: third}}}
+  third: {mode: off, when: {all: [{never: 1}, {use: idle}]}, then: {allow: {mark: third}}}
 """
 
 
@@ -140,7 +142,8 @@ def test_a_named_condition_is_covered_once_and_elements_of_arrays_are_tests_of_t
     assert coverage is not None
     covered = {rule.rule_id: [(leaf.was_true, leaf.was_false) for leaf in rule.leaves] for rule in coverage.rules}
     assert covered == {
-        "conditions.slow": [(True, False), (True, False)],
+        "conditions.slow": [(True, False)],
+        "conditions.brisk": [(True, False)],
         "filters.second": [(True, False), (True, True)],
     }
 
