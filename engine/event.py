@@ -72,11 +72,15 @@ class Submission:
             self.done(self)
 
 
+_GONE: Final[JsonObject] = {}
+
+
 class Event:
     """One event on its way through the stages.
 
     `claim_key` is None where its type has no deduplication; `key` is the ordering and partition key or None;
-    `checksum` is a CRC-32 of the event in canonical form; `ttl_ms` is how long its claim lasts.
+    `body` is the event in canonical form as it came, empty where that is not at hand or a transform has changed the event since;
+    `checksum` is the CRC-32 of it; `ttl_ms` is how long its claim lasts.
     `marks`, `routes` (names), `copies` (topics) and `topic` (None: the main topic) are what filters decided;
     `blocked` is `(filter id, reason)` where one ended it. What most events never get is a default of the class. `encoded` is the record's value once published. `joined` holds copies that came while it was in flight.
     """
@@ -104,6 +108,7 @@ class Event:
         checksum: int,
         submission: Submission,
         index: int,
+        body: bytes = b"",
     ) -> None:
         self.data = data
         self.raw = raw
@@ -115,12 +120,13 @@ class Event:
         self.checksum = checksum
         self.submission = submission
         self.index = index
+        self.body = body
 
     def let_go(self) -> None:
         """Drop the contents of an event that is out and counted, and waits for nothing but its commit."""
-        self.data = {}
+        self.data = _GONE
         self.raw = None
-        self.encoded = b""
+        self.body = self.encoded = b""
 
 
 @dataclass(slots=True)
