@@ -5,12 +5,10 @@ lasts; what comes back late from before the breaker opened changes nothing.
 """
 
 from collections import deque
-from typing import Final, Literal
+from typing import Final
 
 from engine.ports import Clock
 from engine.rules.model import Breaker
-
-State = Literal["closed", "open", "half_open"]
 
 _SLICES: Final = 10
 
@@ -29,8 +27,8 @@ class CircuitBreaker:
         self._probing = False
 
     @property
-    def state(self) -> State:
-        """What it is now."""
+    def state(self) -> str:
+        """`closed`, `open` or `half_open`."""
         if self._open_until_ms is None:
             return "closed"
         return "open" if self._clock.monotonic_ms() < self._open_until_ms else "half_open"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from engine.enrichment.breaker import CircuitBreaker, State
+from engine.enrichment.breaker import CircuitBreaker
 from engine.enrichment.cache import Entry, LocalCache
 from engine.enrichment.flights import Flights
 from engine.enrichment.place import Place
@@ -22,7 +22,7 @@ from engine.rules.model import Source
 
 _MAX_KEY_CHARS: Final = 1_000
 _WITHOUT_ANSWER: Final = frozenset({"timeout", "breaker_open"})
-_WORST_FIRST: Final[tuple[State, ...]] = ("open", "half_open", "closed")
+_WORST_FIRST: Final = ("open", "half_open", "closed")
 
 
 class SourceContexts:

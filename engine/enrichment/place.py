@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from engine.enrichment.breaker import CircuitBreaker, State
+from engine.enrichment.breaker import CircuitBreaker
 from engine.errors import LookupFailed
 from engine.event import JsonObject
 from engine.metrics import SourceCounts
@@ -43,7 +43,7 @@ class Place:
         return self._limits.max_keys
 
     @property
-    def breaker(self) -> State:
+    def breaker(self) -> str:
         """What its breaker is; closed where it has none."""
         return "closed" if self._breaker is None else self._breaker.state
 
@@ -132,6 +132,6 @@ class _Trouble:
             )
             self._since_ms, self._failures = None, 0
 
-    def breaker(self, before: State, now: State) -> None:
+    def breaker(self, before: str, now: str) -> None:
         if before == "closed" and now == "open":
             _log.warning("%s is left alone: its breaker opened", self._name)

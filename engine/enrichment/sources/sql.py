@@ -152,7 +152,7 @@ def _plain(value: Any) -> Any:
     match value:
         case None | bool() | float() | str():
             return value
-        case Decimal() if not value.is_finite() or value % 1:
+        case Decimal() if not value.is_finite() or value != value.to_integral_value():
             return float(value)
         case Decimal() | int():
             return int(value) if int(value) in _INTEGERS else float(value)
