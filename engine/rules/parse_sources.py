@@ -21,8 +21,8 @@ from engine.rules.reading import (
     read_duration_ms,
     read_items,
     read_map,
-    read_number,
     read_text,
+    read_whole,
 )
 from engine.rules.source_settings import (
     BUILT_IN_SOURCES,
@@ -41,6 +41,12 @@ _MAX_ENTRIES: Final = 100_000_000
 _MOST_WAITING: Final = 10_000_000
 _LEAST_RATE: Final = 0.01
 _MAX_DIGITS: Final = 10
+_MEANINGS: Final = {
+    "{key}": "the key that is looked up",
+    "{keys}": "the keys that are looked up, parted by commas",
+    ":key": "the key that is looked up",
+    ":keys": "several in `id in :keys`",
+}
 _URLS: Final = {
     "http": (HTTP_URL, "http://host:port/path/{key}"),
     "sql": (DATABASE_URL, "postgresql://user@host/database"),
@@ -152,11 +158,11 @@ class _SettingsReader:
             return self._headers(node)
         if setting.form == "text":
             return (read_text(node, what, self._findings) and str(self._given[name])) or None
-        if isinstance(node, ScalarNode):
+        if isinstance(node, ScalarNode) and isinstance(node.value, str):
             text = str(self._given[name])
             node = ScalarNode(_number_or_text(text), text, node.plain, node.span)
         if setting.form == "whole":
-            return read_number(node, what, setting.least, setting.most, self._findings)
+            return read_whole(node, what, setting.least, setting.most, self._findings)
         duration_ms = read_duration_ms(node, what, self._findings)
         if duration_ms is not None and not setting.least <= duration_ms <= setting.most:
             help = f"between `{as_duration(setting.least)}` and `{as_duration(setting.most)}`"
@@ -179,9 +185,7 @@ class _SettingsReader:
     def _check_marks(self, name: str, text: str, node: ScalarNode) -> None:
         """The key must be named, and where the author wrote something like it, it must be that."""
         marks = self._known.marks[name]
-        help = f"`{marks[0]}` stands for the key that is looked up"
-        if len(marks) > 1:
-            help += f", `{marks[1]}` for several at once"
+        help = ", and ".join(f"`{mark}` stands for {_MEANINGS[mark]}" for mark in marks)
         unknown = [mark for mark in _marks_in(name, _VARIABLE.sub("", node.text)) if mark not in marks]
         found = {mark for mark in _marks_in(name, text) if mark in marks}
         if unknown:
