@@ -157,7 +157,11 @@ class _SettingsReader:
         if setting.form == "headers":
             return self._headers(node)
         if setting.form == "text":
-            return (read_text(node, what, self._findings) and str(self._given[name])) or None
+            written = read_text(node, what, self._findings)
+            text = str(self._given[name]) if written else ""
+            if written and not text:
+                self._findings.add("E203", f"{what} is empty, for its variable is", node.span)
+            return text or None
         if isinstance(node, ScalarNode) and isinstance(node.value, str):
             text = str(self._given[name])
             node = ScalarNode(_number_or_text(text), text, node.plain, node.span)
