@@ -48,9 +48,8 @@ class LocalCache:
 
     def sweep(self, now_ms: int) -> None:
         """Set aside what is due, and forget what can no longer be used."""
-        moments = self._moments
-        while moments and moments[0][0] <= now_ms:
-            key, entry = heapq.heappop(moments)[2:]
+        while self._moments and self._moments[0][0] <= now_ms:
+            key, entry = heapq.heappop(self._moments)[2:]
             if self._entries.get(key) is not entry:
                 continue
             if now_ms >= entry.usable_until_ms:

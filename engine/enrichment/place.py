@@ -17,6 +17,7 @@ from engine.ports import Clock, LookupSource
 _log = logging.getLogger(__name__)
 _RECOVERED_AFTER_MS = 10_000
 _MAX_REASON_CHARS = 300
+_CLOSED_WITHIN_S = 5
 
 
 class BreakerOpen(LookupFailed):
@@ -29,6 +30,7 @@ class Place:
     def __init__(
         self, name: str, source: LookupSource, breaker: CircuitBreaker | None, counts: SourceCounts, clock: Clock
     ) -> None:
+        self._name = name
         self._source = source
         self._limits = source.limits
         self._breaker = breaker
@@ -54,6 +56,8 @@ class Place:
 
     async def ask(self, keys: Sequence[str]) -> Mapping[str, JsonObject]:
         """One look-up, when its turn has come; what is left out is not there. Raises LookupFailed, and BreakerOpen at once."""
+        if self.refuses:
+            raise BreakerOpen
         async with self._room:
             if self._breaker is None:
                 return await self._lookup(keys)
@@ -71,8 +75,12 @@ class Place:
         return rows
 
     async def close(self) -> None:
-        """Let go of the source's files and connections."""
-        await self._source.close()
+        """Let go of the source's files and connections, or log why that was not possible."""
+        try:
+            async with asyncio.timeout(_CLOSED_WITHIN_S):
+                await self._source.close()
+        except Exception:  # noqa: BLE001 - a plug-in may raise anything, and others are still to be closed
+            _log.exception("%s could not be closed", self._name)
 
     async def _lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject]:
         timeout_ms = self._limits.timeout_ms

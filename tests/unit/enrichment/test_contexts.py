@@ -276,6 +276,21 @@ async def test_each_place_has_a_breaker_of_its_own_and_the_worst_one_is_shown(cl
     assert user.breaker == "open"
 
 
+async def test_a_place_that_is_being_tried_again_is_passed_over_at_once(clock: ManualClock) -> None:
+    first, second = ScriptedSource(concurrency=1), ScriptedSource({"u2": ROW})
+    user = contexts(clock, first, second, breaker=Breaker(failures=1, open_for_ms=1_000))
+    first.fail()
+    await user.fetch(["u1"])
+    clock.advance(1_000)
+    first.gate.clear()
+    probe = asyncio.ensure_future(user.fetch(["u1"]))
+    await until(lambda: first.at_once)
+
+    assert await user.fetch(["u2"]) == {"u2": FRESH}
+    first.gate.set()
+    await probe
+
+
 @pytest.mark.parametrize("failure", [RuntimeError("boom"), KeyError("x"), OSError("gone"), ValueError()])
 async def test_whatever_a_plug_in_raises_is_a_failed_look_up(clock: ManualClock, failure: Exception) -> None:
     source = ScriptedSource()
@@ -353,3 +368,17 @@ async def test_closing_ends_what_is_under_way_and_closes_every_place(clock: Manu
 
     assert await fetching == {"u1": TIMEOUT}
     assert (first.at_once, first.closed, second.closed) == (0, True, True)
+
+
+async def test_a_place_that_cannot_be_closed_keeps_no_other_from_being_closed(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stubborn(ScriptedSource):
+        async def close(self) -> None:
+            raise RuntimeError("no")
+
+    second = ScriptedSource()
+    await contexts(clock, Stubborn(), second).close()
+
+    assert second.closed
+    assert caplog.messages == ["enrichment source `user` (scripted) could not be closed"]
