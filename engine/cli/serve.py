@@ -144,6 +144,7 @@ async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
     try:
         yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem))
     finally:
+        await processor.stages.intake.generation.close()
         await egress.close()
         await dead_letters.close()
         await store.close()
