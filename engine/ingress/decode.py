@@ -8,7 +8,7 @@ for copies have neither.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -80,37 +80,27 @@ class Decoder:
         Objects among the items are as `orjson` decoded them, from JSON without integers beyond 64 bits; they are kept and later
         changed, not copied.
         """
-        plan, kinds, max_event_bytes, max_depth = self._plan, self._kinds, self._max_event_bytes, self._max_depth
+        plan, kinds, max_event_bytes = self._plan, self._kinds, self._max_event_bytes
         read_type, read_time, read_key = plan.read_type, plan.read_time, plan.read_key
         type_member, time_member, key_member = plan.members
         now_ms = self._now_ms()
-        earliest_ms = MIN_TIME_MS if plan.max_past_ms is None else now_ms - plan.max_past_ms
-        latest_ms = MAX_TIME_MS if plan.max_future_ms is None else now_ms + plan.max_future_ms
-        items, ids = submission.items, submission.ids
-        doubt = any_has_long_digits(items)
-        values = _each(orjson.loads if set(map(type, items)) == {bytes} else _load, items)
-        bodies = _each(_dump_sorted, values)
-        checksums = _each(crc32, bodies)
+        earliest_ms, latest_ms = self._times_taken(now_ms)
+        ids = submission.ids
+        doubt = any_has_long_digits(submission.items)
         events: list[Event] = []
-        for index, (data, body) in enumerate(zip(values, bodies, strict=True)):
+        for index, (item, data, body, checksum) in enumerate(_columns(submission.items)):
             try:
-                raw = items[index]
-                if type(raw) is not bytes:
-                    raw = None
-                if type(data) is not dict:
-                    _refuse(data)
-                if type(body) is not bytes:
-                    _reject(faults.too_deep(max_depth))
+                if type(data) is not dict or type(body) is not bytes:
+                    self._refuse(data)
                 if len(body) > max_event_bytes or _ARRAY in body or 0 < body.find(b"{", 1) < body.rfind(b"{"):
                     self._check_extent(data, body)
+                raw = item if type(item) is bytes else None
                 if doubt and raw is not None:
                     _check_integers(raw)
                 if "enrichment" in data or "processing" in data:
                     _reject(faults.reserved_member(data))
                 name = data.get(type_member) if type_member else read_type(data)
-                kind = kinds.get(name) if type(name) is str else None
-                if kind is None:
-                    kind = self._undeclared(name)
+                kind = (kinds.get(name) if type(name) is str else None) or self._undeclared(name)
                 claim_key = None
                 if kind.identify is not None:
                     identity = data.get(kind.identity_member)
@@ -129,11 +119,23 @@ class Decoder:
                 key = data.get(key_member) if key_member else read_key(data)
                 if type(key) is not str or not key:
                     key = str(key) if type(key) is int else None
-                checksum, ttl_ms = checksums[index], kind.ttl_ms
+                ttl_ms = kind.ttl_ms
                 events.append(Event(data, raw, str(name), time_ms, key, claim_key, ttl_ms, checksum, submission, index, body))
             except Exception as error:  # noqa: BLE001 - whatever a bug raises costs one event, never the batch
-                submission.settle(index, _outcome(error, items[index]))
+                submission.settle(index, _outcome(error, item))
         return events
+
+    def _times_taken(self, now_ms: int) -> tuple[int, int]:
+        """The earliest and the latest time that an event may have now."""
+        past_ms, future_ms = self._plan.max_past_ms, self._plan.max_future_ms
+        earliest_ms = MIN_TIME_MS if past_ms is None else now_ms - past_ms
+        return earliest_ms, MAX_TIME_MS if future_ms is None else now_ms + future_ms
+
+    def _refuse(self, value: object) -> NoReturn:
+        """Reject what was not decoded to an object, or cannot be encoded again for its depth."""
+        if isinstance(value, Exception):
+            raise value
+        _reject(faults.too_deep(self._max_depth) if isinstance(value, dict) else faults.not_an_object(value))
 
     def _undeclared(self, name: object) -> _Kind:
         plan = self._plan
@@ -181,10 +183,11 @@ def _load(item: bytes | JsonObject) -> object:
 _dump_sorted: Final = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
 
 
-def _refuse(value: object) -> NoReturn:
-    if isinstance(value, Exception):
-        raise value
-    _reject(faults.not_an_object(value))
+def _columns(items: Sequence[bytes | JsonObject]) -> "zip[tuple[bytes | JsonObject, Any, Any, Any]]":
+    """Each item with its value, its canonical form and the checksum of that; an exception stands for what could not be made."""
+    values = _each(orjson.loads if set(map(type, items)) == {bytes} else _load, items)
+    bodies = _each(_dump_sorted, values)
+    return zip(items, values, bodies, _each(crc32, bodies), strict=True)
 
 
 def _check_integers(raw: bytes) -> None:
