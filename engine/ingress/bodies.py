@@ -1,7 +1,7 @@
 """Bodies of requests: bytes and a content type become the items of a submission.
 
 In: a whole body. Out: one item per event, objects that were part of a larger text or bytes not yet decoded. Rule of the file:
-what is wrong with the body as a whole is a `BodyError`; what is wrong with one event is left to the decoder.
+what is wrong with the body as a whole is a `RequestRefused`; what is wrong with one event is left to the decoder.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ import orjson
 from engine.event import JsonObject
 from engine.ingress.json_errors import why_not_json
 from engine.ingress.large_integers import has_long_digits, split_array
+from engine.ingress.problems import RequestRefused
 from engine.rules.diagnostics import shown
 
 JSON: Final = "application/json"
@@ -22,33 +23,23 @@ _CHARACTER_SETS: Final = ("utf-8", "utf8", "us-ascii")
 Items = Sequence[bytes | JsonObject]
 
 
-class BodyError(Exception):
-    """A body that cannot be taken at all. `status` is the HTTP status, `code` a stable word for programs."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-
-
 def read_items(body: bytes, content_type: str | None, max_events: int) -> Items:
     """The items of a body, in their order.
 
-    Without a content type the body is JSON. Raises BodyError: 400 for what is not JSON or neither object nor array, 413 for more
+    Without a content type the body is JSON. Raises RequestRefused: 400 for what is not JSON or neither object nor array, 413 for more
     events than `max_events`, 415 for another content type or character set.
     """
     items = _reader(content_type)(body)
     if len(items) > max_events:
         detail = f"the body holds {len(items)} events; at most {max_events} are taken: send them in several requests"
-        raise BodyError(413, "too_many_events", detail)
+        raise RequestRefused(413, "too_many_events", detail)
     return items
 
 
-def body_too_large(limit_bytes: int) -> BodyError:
+def body_too_large(limit_bytes: int) -> RequestRefused:
     """The error for a body that goes on beyond the limit; nobody reads it to its end."""
     detail = f"the body has more than {limit_bytes} bytes; send the events in several requests"
-    return BodyError(413, "body_too_large", detail)
+    return RequestRefused(413, "body_too_large", detail)
 
 
 def _reader(content_type: str | None) -> Callable[[bytes], Items]:
@@ -58,11 +49,13 @@ def _reader(content_type: str | None) -> Callable[[bytes], Items]:
     reader = _READERS.get(media_type)
     if reader is None:
         detail = f"the content type `{shown(media_type)}` is not taken; send one of {_KNOWN}"
-        raise BodyError(415, "unsupported_content_type", detail)
+        raise RequestRefused(415, "unsupported_content_type", detail)
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip(' "') not in _CHARACTER_SETS:
-            raise BodyError(415, "unsupported_charset", f"the character set `{shown(value.strip())}` is not taken; send UTF-8")
+            raise RequestRefused(
+                415, "unsupported_charset", f"the character set `{shown(value.strip())}` is not taken; send UTF-8"
+            )
     return reader
 
 
@@ -70,11 +63,13 @@ def _read_json(body: bytes) -> Items:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BodyError(400, "invalid_json", why_not_json(body, error)) from None
+        raise RequestRefused(400, "invalid_json", why_not_json(body, error)) from None
     if isinstance(value, dict):
         return (body,)
     if not isinstance(value, list):
-        raise BodyError(400, "not_an_event", "the body is neither an object nor an array; send an event, or an array of events")
+        raise RequestRefused(
+            400, "not_an_event", "the body is neither an object nor an array; send an event, or an array of events"
+        )
     # Where digits may be lost in the objects, the decoder has to see the bytes.
     return split_array(body) if has_long_digits(body) else value
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ingress.bodies import BodyError, read_items
+from engine.ingress.bodies import read_items
+from engine.ingress.problems import RequestRefused
 
 
-def refusal(body: bytes, content_type: str | None = "application/json", max_events: int = 10) -> BodyError:
-    with pytest.raises(BodyError) as caught:
+def refusal(body: bytes, content_type: str | None = "application/json", max_events: int = 10) -> RequestRefused:
+    with pytest.raises(RequestRefused) as caught:
         read_items(body, content_type, max_events)
     return caught.value
 

@@ -6,11 +6,16 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 import httpx
 import orjson
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message
 
 from engine.event import BLOCKED, DUPLICATE, OUTCOME_ACCEPTED, RETRY, Event, JsonObject, Outcome, Submission
 from engine.ingress.decode import Decoder
+from engine.ingress.endpoints import Endpoint
+from engine.ingress.health import health_endpoints
 from engine.ingress.http import create_app
+from engine.ingress.problems import RequestRefused
 from engine.ports import RequestLimits
 from tests.unit.ingress.samples import MAX_EVENT_BYTES, NOW_MS, PLAN, attempt, note
 
@@ -304,6 +309,27 @@ async def test_wrong_paths_and_methods_are_problems(client: httpx.AsyncClient) -
     wrong_method = await client.get("/events")
     assert problem_of(wrong_method) == (405, "method_not_allowed")
     assert wrong_method.headers["allow"] == "POST"
+    assert (await client.post("/healthz")).headers["allow"] == "GET, HEAD"
+
+
+async def test_an_endpoint_from_outside_is_served_and_described_beside_the_others(service: DecodingService) -> None:
+    async def moon(request: Request) -> Response:
+        raise RequestRefused(409, "new_moon", f"no moon at {request.query_params['at']}")
+
+    endpoint = Endpoint("GET", "/moon", moon, {"summary": "The moon", "responses": {}})
+    transport = httpx.ASGITransport(create_app(service, [endpoint]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
+        assert problem_of(await client.get("/moon?at=noon")) == (409, "new_moon")
+        description = (await client.get("/openapi.json")).json()
+    assert description["openapi"].startswith("3.1")
+    assert {"/events", "/healthz", "/moon", "/openapi.json"} <= set(description["paths"])
+    assert set(description["paths"]["/moon"]["get"]["responses"]) == {"401", "403", "500"}
+    assert description["paths"]["/healthz"]["get"]["security"] == []
+
+
+async def test_two_endpoints_in_one_place_are_a_fault_at_start(service: DecodingService) -> None:
+    with pytest.raises(ValueError, match="two endpoints for GET /healthz"):
+        create_app(service, health_endpoints(service))
 
 
 async def test_a_bug_is_a_problem_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
