@@ -38,15 +38,15 @@ OUTCOME_DUPLICATE: Final = Outcome(DUPLICATE)
 class Submission:
     """Some events that one sender is waiting for: an HTTP request, or a piece of a file.
 
-    `items` holds what came in, bytes not yet decoded or an object that was part of a larger body. `outcomes` has
-    the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
+    `items` holds what came in, bytes not yet decoded or an object that was part of a larger body, and the outcome of what is known
+    to be no event. `outcomes` has the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
     """
 
     __slots__ = ("done", "ids", "input", "items", "outcomes", "pending", "received_ms", "size_bytes")
 
     def __init__(
         self,
-        items: Sequence[bytes | JsonObject],
+        items: Sequence[bytes | JsonObject | Outcome],
         *,
         input_name: str,
         received_ms: int,

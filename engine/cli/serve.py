@@ -139,7 +139,7 @@ async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
             event_bytes=settings.http.max_event_bytes,
         ),
     )
-    limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events)
+    limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events, settings.http.max_bodies_bytes)
     names: dict[str, object] = {"store": settings.store, "egress": settings.egress}
     try:
         yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem))

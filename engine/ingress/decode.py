@@ -161,7 +161,7 @@ def _members(container: object) -> Iterable[object]:
     return container if isinstance(container, list) else ()
 
 
-def _outcome(error: Exception, item: bytes | JsonObject) -> Outcome:
+def _outcome(error: Exception, item: object) -> Outcome:
     if isinstance(error, _Rejected):
         return error.outcome
     if isinstance(error, orjson.JSONDecodeError) and isinstance(item, bytes):

@@ -15,7 +15,7 @@ from engine.ingress.bodies import read_items
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.events_description import TAKE_EVENTS
 from engine.ingress.problems import RequestRefused
-from engine.ingress.request_body import read_body
+from engine.ingress.request_body import BodyBudget, read_body
 from engine.ingress.responses import answer
 from engine.ingress.service import Service
 from engine.rules.diagnostics import shown
@@ -26,12 +26,13 @@ INPUT_NAME: Final = "http"
 
 def event_endpoints(service: Service) -> list[Endpoint]:
     """`POST /events`."""
+    budget = BodyBudget(service.limits.max_bodies_bytes)
 
     async def take_events(request: Request) -> Response:
         all_results = _wants_all_results(request)
         limits = service.limits
-        body = await read_body(request, limits.max_body_bytes)
-        items = read_items(body, request.headers.get("content-type"), limits.max_events)
+        body = await read_body(request, limits.max_body_bytes, budget)
+        items = read_items(body, request.scope["headers"], service.event_plan, limits.max_events)
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_done(_: Submission) -> None:

@@ -8,12 +8,14 @@ Paths are compared as a whole, so a table does what a router would, for less tim
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.event import JsonObject
+from engine.ingress.access import AccessPolicy
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.events import event_endpoints
 from engine.ingress.health import health_endpoints
@@ -23,17 +25,18 @@ from engine.ingress.responses import json_response, problem
 from engine.ingress.service import Service
 from engine.rules.diagnostics import shown
 
+_ANYBODY: Final = AccessPolicy()
 _log = logging.getLogger(__name__)
 
 
-def create_app(service: Service, more: Sequence[Endpoint] = ()) -> ASGIApp:
+def create_app(service: Service, more: Sequence[Endpoint] = (), policy: AccessPolicy = _ANYBODY) -> ASGIApp:
     """The ASGI application of one engine: events, health, the description, and whatever else is given.
 
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
     events that were submitted go on to their end.
     """
     endpoints = [*event_endpoints(service), *health_endpoints(service), *more]
-    return _Application([*endpoints, _description(endpoints)])
+    return _Application([*endpoints, _description(endpoints)], policy)
 
 
 def _description(endpoints: Sequence[Endpoint]) -> Endpoint:
@@ -52,7 +55,8 @@ def _description(endpoints: Sequence[Endpoint]) -> Endpoint:
 
 
 class _Application:
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], policy: AccessPolicy) -> None:
+        self._policy = policy
         self._paths: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             methods = self._paths.setdefault(endpoint.path, {})
@@ -75,6 +79,7 @@ class _Application:
             endpoint = methods.get(request.method)
             if endpoint is None:
                 return _wrong_method(request, methods)
+            self._policy.check(endpoint.access, request.headers.get("authorization"))
             return await endpoint.handler(request)
         except RequestRefused as refused:
             return problem(refused.status, refused.code, refused.detail, refused.headers)

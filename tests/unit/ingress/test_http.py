@@ -1,7 +1,7 @@
 """The HTTP interface from outside: requests in, statuses and JSON out, over the real decoder."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import orjson
@@ -10,88 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from engine.event import BLOCKED, DUPLICATE, OUTCOME_ACCEPTED, RETRY, Event, JsonObject, Outcome, Submission
-from engine.ingress.decode import Decoder
+from engine.event import JsonObject
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.health import health_endpoints
 from engine.ingress.http import create_app
 from engine.ingress.problems import RequestRefused
-from engine.ports import RequestLimits
-from tests.unit.ingress.samples import MAX_EVENT_BYTES, NOW_MS, PLAN, attempt, note
-
-MAX_BODY_BYTES = 100_000
-
-
-class DecodingService:
-    """Decodes submissions at once and remembers claims. With `held`, events wait there for `end`."""
-
-    limits = RequestLimits(max_body_bytes=MAX_BODY_BYTES, max_events=50)
-    ruleset = "0123456789ab"
-
-    def __init__(self) -> None:
-        self.decoder = Decoder(PLAN, self.now_ms, max_event_bytes=MAX_EVENT_BYTES)
-        self.submissions: list[Submission] = []
-        self.seen: set[str] = set()
-        self.has_room = True
-        self.reason = ""
-        self.held: asyncio.Queue[Event] | None = None
-
-    def now_ms(self) -> int:
-        return NOW_MS
-
-    def submit(self, submission: Submission) -> bool:
-        if not self.has_room:
-            return False
-        self.submissions.append(submission)
-        events = self.decoder.decode(submission)
-        if self.held is None:
-            self.end(events)
-        else:
-            for event in events:
-                self.held.put_nowait(event)
-        return True
-
-    def end(self, events: Iterable[Event]) -> None:
-        for event in events:
-            event.submission.settle(event.index, self._outcome(event))
-
-    def status(self) -> JsonObject:
-        return {"status": "ok", "queue": 0}
-
-    def ready(self) -> tuple[bool, str]:
-        return not self.reason, self.reason
-
-    def _outcome(self, event: Event) -> Outcome:
-        if event.data.get("user_agent") == "bot":
-            return Outcome(BLOCKED, "bot_traffic", "bot")
-        if event.data.get("unlucky"):
-            return Outcome(RETRY, "store_unavailable", "send the event again")
-        if event.claim_key is not None and event.claim_key in self.seen:
-            return Outcome(DUPLICATE)
-        self.seen.add(event.claim_key or "")
-        return OUTCOME_ACCEPTED
-
-
-@pytest.fixture
-def service() -> DecodingService:
-    return DecodingService()
-
-
-@pytest.fixture
-async def client(service: DecodingService) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(service))
-    async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
-        yield client
-
-
-def problem_of(response: httpx.Response) -> tuple[int, str]:
-    """Status and code, of a well-formed problem."""
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = response.json()
-    assert problem["status"] == response.status_code
-    assert problem["title"]
-    assert problem["detail"]
-    return response.status_code, problem["code"]
+from tests.unit.ingress.samples import attempt, note
+from tests.unit.ingress.services import MAX_BODY_BYTES, DecodingService, problem_of
 
 
 async def test_an_event_is_accepted_with_its_result(client: httpx.AsyncClient) -> None:
@@ -212,7 +137,7 @@ async def test_digits_are_not_lost_in_an_array_either(client: httpx.AsyncClient)
         (b"[" * 3_000, {}, (400, "invalid_json")),
         (b"{}", {"content-type": "text/csv"}, (415, "unsupported_content_type")),
         (b"{}", {"content-type": "application/json; charset=utf-16"}, (415, "unsupported_charset")),
-        (b"{}", {"content-encoding": "gzip"}, (415, "unsupported_content_encoding")),
+        (b"{}", {"content-encoding": "br"}, (415, "unsupported_content_encoding")),
         (b"[" + b"{}," * 50 + b"{}]", {}, (413, "too_many_events")),
         (b"x" * (MAX_BODY_BYTES + 1), {}, (413, "body_too_large")),
         (b"{}", {"content-length": "9" * 6_000}, (413, "body_too_large")),
