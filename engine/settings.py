@@ -219,7 +219,10 @@ class DeadLettersSettings(_Section):
 
 
 class Settings(_Section):
-    """Everything that is set. `store` and `egress` name the sections that count; `topic` is the main topic of records."""
+    """Everything that is set. `store` and `egress` name the sections that count; `topic` is the main topic of records.
+
+    `ack` says when a sender is answered: when its events are out and counted, or when they are received, which a crash does not outlive.
+    """
 
     http: HttpSettings = HttpSettings()
     processor: ProcessorSettings = ProcessorSettings()
@@ -230,6 +233,7 @@ class Settings(_Section):
     egress: Annotated[Literal["file"], Env("EVENT_EGRESS")] = "file"
     file: FileSettings = FileSettings()
     topic: Annotated[str, AfterValidator(_read_topic), Env("EVENT_TOPIC")] = "events.enriched"
+    ack: Annotated[Literal["delivered", "received"], Env("EVENT_ACK")] = "delivered"
     dead_letters: DeadLettersSettings = DeadLettersSettings()
 
 

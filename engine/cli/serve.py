@@ -111,6 +111,8 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+    if kept := await processor.bury_the_rest():
+        _log.warning("%d events that were answered as received are kept as dead letters; replay them", kept)
     return 0
 
 
@@ -132,7 +134,7 @@ async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
         egress=egress,
         dead_letters=dead_letters,
         clock=clock,
-        options=Options(),
+        options=Options(ack_received=settings.ack == "received"),
         topic=settings.topic,
         limits=Limits(
             inbox_events=settings.processor.buffer_size,

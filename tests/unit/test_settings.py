@@ -63,6 +63,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         egress: file
         file: {path: records, fsync: "true"}
         topic: a.b-c_d
+        ack: received
         dead_letters: {path: dead.ndjson}
     """
     settings = load_settings(write(tmp_path, text), {})
@@ -92,7 +93,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
     assert (settings.rules.path, settings.store, settings.memory.max_claims) == (Path("/etc/rules"), "memory", 5_000)
     assert (settings.sqlite.path, settings.sqlite.synchronous) == (Path("a b.db"), "full")
     assert (settings.file.path, settings.file.fsync, settings.topic) == (Path("records"), True, "a.b-c_d")
-    assert settings.dead_letters.path == Path("dead.ndjson")
+    assert (settings.ack, settings.dead_letters.path) == ("received", Path("dead.ndjson"))
 
 
 def test_the_environment_comes_before_the_file_and_each_value_knows_its_origin(tmp_path: Path) -> None:
