@@ -6,11 +6,26 @@ In: nothing. Out: an operation. Rule of the file: it says what `engine/ingress/e
 from typing import Final
 
 from engine.event import STATUSES, JsonObject
-from engine.ingress.bodies import JSON, NDJSON
+from engine.ingress.bodies import CLOUDEVENT, CLOUDEVENT_BATCH, JSON, NDJSON
+from engine.ingress.inflate import ENCODINGS
 from engine.ingress.openapi import json_content, problem_response
 
 _EVENT: Final[JsonObject] = {"type": "object", "description": "One event; the rules say which members it needs."}
 _EVENTS: Final[JsonObject] = {"oneOf": [_EVENT, {"type": "array", "items": _EVENT}]}
+_CLOUDEVENT: Final[JsonObject] = {
+    "type": "object",
+    "description": "A CloudEvent 1.0. Its `data` is the event; its type and time stand in for those that the data lacks.",
+    "required": ["specversion", "id", "source", "type"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1, "format": "uri-reference"},
+        "type": {"type": "string", "minLength": 1},
+        "time": {"type": "string", "format": "date-time"},
+        "subject": {"type": "string", "minLength": 1},
+        "data": _EVENT,
+    },
+}
 _COUNT: Final[JsonObject] = {"type": "integer", "minimum": 0}
 _RESULT: Final[JsonObject] = {
     "type": "object",
@@ -38,7 +53,11 @@ _ANSWER: Final[JsonObject] = {
 
 TAKE_EVENTS: Final[JsonObject] = {
     "summary": "Send one event or many",
-    "description": "The answer comes when every event of the request has ended. Sending again is always safe.",
+    "description": (
+        "The answer comes when every event of the request has ended; with `ack: received`, when they are known to be events. Sending again "
+        f"is always safe. A body may be compressed: {', '.join(ENCODINGS)}. The attributes of a CloudEvent may stand in headers `ce-…`, with its data "
+        "as the body."
+    ),
     "parameters": [
         {
             "name": "results",
@@ -52,6 +71,8 @@ TAKE_EVENTS: Final[JsonObject] = {
         "content": {
             JSON: {"schema": _EVENTS},
             NDJSON: {"schema": {"type": "string", "description": "One event a line."}},
+            CLOUDEVENT: {"schema": _CLOUDEVENT},
+            CLOUDEVENT_BATCH: {"schema": {"type": "array", "items": _CLOUDEVENT}},
         },
     },
     "responses": {
