@@ -77,6 +77,7 @@ def build_processor(
         clock,
         build_generation(plan, 1, clock, counters, limits, SourcePool(clock)),
         limits.max_batch,
+        ack_received=options.ack_received,
     )
     publisher = Publisher(egress, dead_letters, clock, counters, topic)
     stages = Stages(

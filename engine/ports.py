@@ -225,10 +225,11 @@ class ContextSource(Protocol):
 
 
 class RequestLimits(NamedTuple):
-    """What one HTTP request may bring, as it is and unpacked."""
+    """What one HTTP request may bring, as it is sent and unpacked; `max_bodies_bytes` is for all that are being read at once."""
 
     max_body_bytes: int
     max_events: int
+    max_bodies_bytes: int = 128 << 20
 
 
 class Clock(Protocol):

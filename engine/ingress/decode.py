@@ -176,14 +176,14 @@ def _each(function: Callable[[Any], object], items: Iterable[object]) -> list[An
             return results
 
 
-def _load(item: bytes | JsonObject) -> object:
+def _load(item: object) -> object:
     return orjson.loads(item) if type(item) is bytes else item
 
 
 _dump_sorted: Final = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
 
 
-def _columns(items: Sequence[bytes | JsonObject]) -> "zip[tuple[bytes | JsonObject, Any, Any, Any]]":
+def _columns(items: Sequence[object]) -> "zip[tuple[object, Any, Any, Any]]":
     """Each item with its value, its canonical form and the checksum of that; an exception stands for what could not be made."""
     values = _each(orjson.loads if set(map(type, items)) == {bytes} else _load, items)
     bodies = _each(_dump_sorted, values)
@@ -206,7 +206,7 @@ def _members(container: object) -> Iterable[object]:
     return container if isinstance(container, list) else ()
 
 
-def _outcome(error: Exception, item: bytes | JsonObject) -> Outcome:
+def _outcome(error: Exception, item: object) -> Outcome:
     if isinstance(error, _Rejected):
         return error.outcome
     if isinstance(error, orjson.JSONDecodeError) and isinstance(item, bytes):

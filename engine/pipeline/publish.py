@@ -50,10 +50,10 @@ class Publisher:
             await self._bury(batch, refusals, ruleset)
         batch.count_all()
 
-    async def bury(self, event: Event, code: str, reason: str, stage: str, ruleset: str) -> None:
-        """Keep one event as a dead letter."""
-        await self._dead_letters.put([self._letter(event, code, reason, stage, ruleset)])
-        self._counters.dead_letters += 1
+    async def bury(self, events: Sequence[Event], why: Outcome, stage: str, ruleset: str) -> None:
+        """Keep events as dead letters. Raises EgressUnavailable where they cannot be kept."""
+        await self._dead_letters.put([self._letter(event, why.code, why.message, stage, ruleset) for event in events])
+        self._counters.dead_letters += len(events)
 
     def _stamp(self, events: Sequence[Event], ruleset: str, *, degraded: bool) -> None:
         """Encode the events as records. What came in is taken as the decoder wrote it, unless a transform has changed it."""
