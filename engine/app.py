@@ -5,12 +5,11 @@ In: settings and a plan. Out: a processor with its store, its egress and its sou
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from pathlib import Path
+from functools import partial
 
-from engine.enrichment.contexts import SourceContexts
 from engine.enrichment.given import GivenContexts
-from engine.enrichment.sources.file import FileSource
+from engine.enrichment.kinds import MODULES
+from engine.enrichment.pool import SourcePool
 from engine.event import Event, FilterCounts, Submission
 from engine.ingress.decode import Decoder
 from engine.metrics import Counters, Ledger
@@ -29,17 +28,12 @@ from engine.pipeline.processor import Options, Processor
 from engine.pipeline.publish import Publisher
 from engine.pipeline.recent import RecentKeys
 from engine.pipeline.stages import Stages
-from engine.ports import Clock, ContextSource, DeadLetters, Egress, LookupSource, StateStore
-from engine.rules.compiler import SOURCE_PLUGINS
-from engine.rules.model import Source, SourceSpec
+from engine.ports import Clock, DeadLetters, Egress, StateStore
 from engine.rules.plan import Plan
 from engine.rules.plan_events import EventPlan
 
-SOURCE_KINDS = frozenset({"file"})
+SOURCE_KINDS = frozenset(MODULES)
 """The kinds of enrichment source that can be built."""
-
-SourceMaker = Callable[[Source], ContextSource]
-"""Makes what stands for a source of the rules: what a test gives, say."""
 
 _MIN_CLAIM_MS = 600_000
 
@@ -67,9 +61,12 @@ def build_processor(
     options: Options,
     topic: str,
     limits: Limits = Limits(),
-    source: SourceMaker | None = None,
+    pool: SourcePool | None = None,
 ) -> Processor:
-    """A processor for a plan, not yet running. The caller closes what it passed in. `source` makes other sources than the rules say."""
+    """A processor for a plan, not yet running. The caller closes what it passed in, and the generation in service at the end.
+
+    Sources are taken from `pool`; without one, from a pool of its own. Raises SettingsInvalid or LookupFailed where a source of the plan cannot be built.
+    """
     counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()
     recent = RecentKeys(limits.recent_keys, _MIN_CLAIM_MS)
     deferred = DeferredQueue(limits.deferred_events)
@@ -83,8 +80,9 @@ def build_processor(
         health,
         answers.ledger,
         clock,
-        build_generation(plan, 1, clock, counters, limits, source),
+        build_generation(plan, 1, clock, counters, limits, pool or SourcePool(clock)),
         limits.max_batch,
+        ack_received=options.ack_received,
     )
     publisher = Publisher(egress, dead_letters, clock, counters, topic)
     stages = Stages(
@@ -104,15 +102,15 @@ def build_processor(
     return Processor(stages, options)
 
 
-def build_generation(
-    plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits, source: SourceMaker | None = None
-) -> Generation:
-    """A plan with its decoder and its sources, which `source` makes where it is given."""
-    make = source or (lambda rule: build_source(rule, clock))
-    sources = {name: make(rule) for name, rule in plan.ruleset.enrichment.sources.items()}
+def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits, pool: SourcePool) -> Generation:
+    """A plan with its decoder and its sources, which it takes from the pool and gives back when it is closed.
+
+    Raises SettingsInvalid or LookupFailed where a source cannot be built.
+    """
+    sources = pool.acquire(plan.ruleset.enrichment)
     decoder = Decoder(plan.events, clock.now_ms, max_event_bytes=limits.event_bytes)
     counts = FilterCounts.zero(len(plan.ruleset.filters))
-    return Generation(number, plan, decoder.decode, Enricher(sources, counters), counts)
+    return Generation(number, plan, decoder.decode, Enricher(sources, counters), counts, partial(pool.release, sources.values()))
 
 
 def build_explainer(generation: Callable[[], Generation], clock: Clock, max_event_bytes: int) -> Explainer:
@@ -122,28 +120,3 @@ def build_explainer(generation: Callable[[], Generation], clock: Clock, max_even
         return Decoder(plan, clock.now_ms, max_event_bytes=max_event_bytes).decode(submission)
 
     return Explainer(generation, decode, GivenContexts)
-
-
-def build_source(source: Source, clock: Clock) -> ContextSource:
-    """An enrichment source with its fallbacks."""
-    return SourceContexts(source, [_build_place(spec, clock) for spec in source.chain])
-
-
-def _build_place(spec: SourceSpec, clock: Clock) -> LookupSource:
-    """One place of a chain: a kind of ours, or a plug-in's factory, called with the settings as written."""
-    if spec.kind in _SOURCES:
-        return _SOURCES[spec.kind](spec, clock)
-    (plugin,) = entry_points(group=SOURCE_PLUGINS, name=spec.kind)
-    made: LookupSource = plugin.load()(spec.settings)
-    return made
-
-
-def _file_source(spec: SourceSpec, clock: Clock) -> LookupSource:
-    id_field = spec.settings.get("id")
-    path = Path(spec.span.file).parent / str(spec.settings["path"])
-    built = FileSource(path, None if id_field is None else str(id_field), clock)
-    built.rows()
-    return built
-
-
-_SOURCES: dict[str, Callable[[SourceSpec, Clock], LookupSource]] = {"file": _file_source}

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import orjson
+
 JsonObject = dict[str, object]
 
 ACCEPTED: Final = "accepted"
@@ -38,15 +40,16 @@ OUTCOME_DUPLICATE: Final = Outcome(DUPLICATE)
 class Submission:
     """Some events that one sender is waiting for: an HTTP request, or a piece of a file.
 
-    `items` holds what came in, bytes not yet decoded or an object that was part of a larger body. `outcomes` has
-    the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
+    `items` holds what came in, bytes not yet decoded or an object that was part of a larger body, and the outcome of what is known
+    to be no event. `outcomes` has the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
+    `taken` says that the sender was answered before that.
     """
 
-    __slots__ = ("done", "ids", "input", "items", "outcomes", "pending", "received_ms", "size_bytes")
+    __slots__ = ("done", "ids", "input", "items", "outcomes", "pending", "received_ms", "size_bytes", "taken")
 
     def __init__(
         self,
-        items: Sequence[bytes | JsonObject],
+        items: Sequence[bytes | JsonObject | Outcome],
         *,
         input_name: str,
         received_ms: int,
@@ -59,24 +62,42 @@ class Submission:
         self.size_bytes = size_bytes
         self.done = done
         self.pending = len(items)
+        self.taken = False
         self.outcomes: list[Outcome | None] = [None] * len(items)
         self.ids: list[str | None] = [None] * len(items)
 
     def settle(self, index: int, outcome: Outcome) -> None:
-        """Give the event at `index` its one outcome. A second one is a bug and raises RuntimeError."""
+        """Give the event at `index` its one outcome. A second one is a bug and raises RuntimeError.
+
+        Nothing happens where the sender was answered before.
+        """
         if self.outcomes[index] is not None:
+            if self.taken:
+                return
             raise RuntimeError(f"event {index} was settled as {self.outcomes[index]} and again as {outcome}")
         self.outcomes[index] = outcome
         self.pending -= 1
         if not self.pending:
             self.done(self)
 
+    def take(self) -> None:
+        """Answer the sender now: everything not settled yet is accepted, as far as it is told."""
+        self.taken = True
+        if self.pending:
+            self.outcomes = [outcome or OUTCOME_ACCEPTED for outcome in self.outcomes]
+            self.pending = 0
+            self.done(self)
+
+
+_GONE: Final[JsonObject] = {}
+
 
 class Event:
     """One event on its way through the stages.
 
     `claim_key` is None where its type has no deduplication; `key` is the ordering and partition key or None;
-    `checksum` is a CRC-32 of the event in canonical form; `ttl_ms` is how long its claim lasts.
+    `body` is the event in canonical form as it came, empty where that is not at hand or a transform has changed the event since;
+    `checksum` is the CRC-32 of it; `ttl_ms` is how long its claim lasts.
     `marks`, `routes` (names), `copies` (topics) and `topic` (None: the main topic) are what filters decided;
     `blocked` is `(filter id, reason)` where one ended it. What most events never get is a default of the class. `encoded` is the record's value once published. `joined` holds copies that came while it was in flight.
     """
@@ -104,6 +125,7 @@ class Event:
         checksum: int,
         submission: Submission,
         index: int,
+        body: bytes = b"",
     ) -> None:
         self.data = data
         self.raw = raw
@@ -115,12 +137,25 @@ class Event:
         self.checksum = checksum
         self.submission = submission
         self.index = index
+        self.body = body
+
+    def begin_again(self) -> None:
+        """Be as it came in, with `raw` as its contents: what became of it so far does not count."""
+        self.data = orjson.loads(self.raw or b"{}")
+        self.marks = self.routes = self.copies = ()
+        self.topic = self.blocked = None
+        self.encoded = b""
 
     def let_go(self) -> None:
-        """Drop the contents of an event that is out and counted, and waits for nothing but its commit."""
-        self.data = {}
+        """Drop the contents of an event that is out and counted, and waits for nothing but its commit.
+
+        Where its sender was answered before, nobody else has them, should the commit fail: they are kept.
+        """
+        if self.submission.taken:
+            return
+        self.data = _GONE
         self.raw = None
-        self.encoded = b""
+        self.body = self.encoded = b""
 
 
 @dataclass(slots=True)

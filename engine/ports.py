@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from engine.event import DeadLetter, JsonObject, Record, Refusal
+from engine.metrics import SourceCounts
 
 HELD: Final = "held"
 FREE: Final = "free"
@@ -157,18 +158,38 @@ class DeadLetters(Protocol):
         """Keep the letters; on return they are safe. Raises EgressUnavailable where they cannot be kept now."""
 
 
+class LookupLimits(NamedTuple):
+    """What one place bears: keys in one look-up, look-ups at the same time, and how long each may take."""
+
+    max_keys: int = 1
+    concurrency: int = 16
+    timeout_ms: int = 1_000
+
+
 class LookupSource(Protocol):
     """One place to ask for context by key."""
 
+    @property
+    def limits(self) -> LookupLimits:
+        """What it may be asked at once, the same for as long as it lives; whoever asks keeps to it."""
+
     async def lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject]:
-        """The context of each key that is known. Raises LookupFailed where there is no answer."""
+        """The context of each key that is known; one that is left out is known not to be there.
+
+        At most `limits.max_keys` keys, each once. Raises LookupFailed where there is no answer; it is cancelled when its time is
+        over.
+        """
 
     async def close(self) -> None:
         """Let go of files and connections."""
 
 
 class Context(NamedTuple):
-    """What enrichment found for a key, and how: `fresh`, `stale`, `negative`, `default`, `timeout`, `breaker_open`."""
+    """What enrichment found for a key, and how: `fresh`, `stale`, `negative`, `default`, `timeout`, `breaker_open`.
+
+    `negative` and `default`: it is known that nothing is there. `timeout` and `breaker_open`: nothing is known. The source's default
+    is the value in all of them but `negative`, which says that it has none.
+    """
 
     value: JsonObject | None
     status: str
@@ -181,18 +202,34 @@ class ContextSource(Protocol):
     def at_hand(self) -> Mapping[str, Context]:
         """What is known without asking; a look costs no more than a dict's. Values are shared: never change one."""
 
+    @property
+    def counts(self) -> SourceCounts:
+        """What became of its look-ups. Those that were answered from `at_hand` are counted by whoever looked."""
+
+    @property
+    def breaker(self) -> str:
+        """`closed`, `open` or `half_open`; of several places, the one that is worst off."""
+
+    @property
+    def entries(self) -> int:
+        """How many answers it keeps."""
+
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
-        """A context for each of these keys, whatever happens. Never raises, never takes longer than the budget."""
+        """A context for each of these keys, whatever happens. Never raises, never takes longer than the budget.
+
+        One key for each look-up: a key that stands twice is counted twice, and asked for once.
+        """
 
     async def close(self) -> None:
         """Let go of files and connections."""
 
 
 class RequestLimits(NamedTuple):
-    """What one HTTP request may bring, as it is and unpacked."""
+    """What one HTTP request may bring, as it is sent and unpacked; `max_bodies_bytes` is for all that are being read at once."""
 
     max_body_bytes: int
     max_events: int
+    max_bodies_bytes: int = 128 << 20
 
 
 class Clock(Protocol):

@@ -12,13 +12,16 @@ import re
 from collections.abc import Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from engine.errors import SettingsInvalid
 from engine.settings_file import Placed, read_settings_file, suggestion
+
+Mark = TypeVar("Mark")
 
 DEFAULT_FILE: Final = Path("config.yaml")
 """The settings file that is read where none is named and this one exists."""
@@ -30,6 +33,8 @@ _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_40
 _SIZE: Final = re.compile(r"([0-9]{1,12}) ?(B|KiB|MiB|GiB|)")
 _UNITS_BYTES: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _WORDS: Final = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False, "1": True, "0": False}
+_HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{16,512}={0,2}")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}")
 
 
@@ -38,6 +43,11 @@ class Env:
     """The environment variable of a setting."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Marks a setting that is a list: a sequence in the file, texts with `,` between them in the environment."""
 
 
 def _whole(least: int, most: int) -> BeforeValidator:
@@ -83,15 +93,26 @@ def _read_bool(value: object) -> bool:
 
 def _read_host(value: str) -> str:
     try:
-        loopback = value == "localhost" or ipaddress.ip_address(value).is_loopback
+        ipaddress.ip_address(value)
     except ValueError:
-        loopback = False
-    if not loopback:
-        raise ValueError(
-            "`127.0.0.1`, `::1` or `localhost`: without tokens, which this release does not have yet, the service is for this "
-            "machine only"
-        )
+        if not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdecimal():
+            raise ValueError("the address to listen on, such as `127.0.0.1`, `::` or `localhost`") from None
     return value
+
+
+def read_tokens(text: str) -> tuple[SecretStr, ...]:
+    """The tokens in a text, which has `,` or line ends between them; there may be none.
+
+    A token is what `Authorization: Bearer` takes, and long enough not to be guessed. Raises ValueError, without what was found.
+    """
+    tokens = [token for line in text.splitlines() for part in line.split(",") if (token := part.strip())]
+    if not all(_TOKEN.fullmatch(token) for token in tokens):
+        raise ValueError("tokens of 16 to 512 letters, digits and `-._~+/`, such as `openssl rand -hex 32` makes")
+    return tuple(map(SecretStr, tokens))
+
+
+def _read_listed_tokens(value: object) -> object:
+    return read_tokens(value) if isinstance(value, str) else value
 
 
 def _read_topic(value: str) -> str:
@@ -101,6 +122,7 @@ def _read_topic(value: str) -> str:
 
 
 Switch = Annotated[bool, BeforeValidator(_read_bool)]
+Tokens = Annotated[tuple[SecretStr, ...], BeforeValidator(_read_listed_tokens)]
 
 
 class _Section(BaseModel):
@@ -108,20 +130,43 @@ class _Section(BaseModel):
 
 
 class HttpSettings(_Section):
-    """Where events come in, and how much a request may bring.
+    """Where events come in, who may bring them, and how much a request may bring.
 
-    `max_body_bytes` is for a whole body, `max_events` for the events in it, `max_event_bytes` for the canonical form of one of
-    them. Port 0 is any free one. Only loopback addresses are taken.
+    `max_body_bytes` is for a whole body, as it is sent and unpacked; `max_bodies_bytes` for all that are being read at once;
+    `max_events` for the events in one; `max_event_bytes` for the canonical form of one of them; `max_head_bytes` for a request line with its headers.
+    A request has `read_timeout_ms` to be there as a whole, and a connection without one is closed after `keep_alive_ms`. Port 0
+    is any free one.
+
+    Tokens are needed where the address is more than this machine's own, unless `allow_unauthenticated` says otherwise;
+    those in a file, one a line, are added to those that are listed.
     """
 
     host: Annotated[str, AfterValidator(_read_host), Env("HTTP_HOST")] = "127.0.0.1"
     port: Annotated[int, _whole(0, 65_535), Env("HTTP_PORT")] = 8080
+    ingest_tokens: Annotated[Tokens, Several(), Env("HTTP_INGEST_TOKENS")] = ()
+    ingest_tokens_file: Annotated[Path | None, Env("HTTP_INGEST_TOKENS_FILE")] = None
+    admin_tokens: Annotated[Tokens, Several(), Env("HTTP_ADMIN_TOKENS")] = ()
+    admin_tokens_file: Annotated[Path | None, Env("HTTP_ADMIN_TOKENS_FILE")] = None
+    allow_unauthenticated: Annotated[Switch, Env("HTTP_ALLOW_UNAUTHENTICATED")] = False
     max_body_bytes: Annotated[int, _size("1KiB", "1GiB"), Env("HTTP_MAX_BODY")] = Field(
         default=8 << 20, validation_alias="max_body"
+    )
+    max_bodies_bytes: Annotated[int, _size("1KiB", "64GiB"), Env("HTTP_MAX_BODIES")] = Field(
+        default=128 << 20, validation_alias="max_bodies"
     )
     max_events: Annotated[int, _whole(1, 1_000_000), Env("HTTP_MAX_EVENTS")] = 10_000
     max_event_bytes: Annotated[int, _size("256", "64MiB"), Env("HTTP_MAX_EVENT")] = Field(
         default=1 << 20, validation_alias="max_event"
+    )
+    max_head_bytes: Annotated[int, _size("1KiB", "1MiB"), Env("HTTP_MAX_HEAD")] = Field(
+        default=32 << 10, validation_alias="max_head"
+    )
+    max_connections: Annotated[int, _whole(1, 1_000_000), Env("HTTP_MAX_CONNECTIONS")] = 10_000
+    read_timeout_ms: Annotated[int, _duration("100ms", "1h"), Env("HTTP_READ_TIMEOUT")] = Field(
+        default=60_000, validation_alias="read_timeout"
+    )
+    keep_alive_ms: Annotated[int, _duration("0s", "1h"), Env("HTTP_KEEP_ALIVE")] = Field(
+        default=75_000, validation_alias="keep_alive"
     )
 
 
@@ -174,7 +219,10 @@ class DeadLettersSettings(_Section):
 
 
 class Settings(_Section):
-    """Everything that is set. `store` and `egress` name the sections that count; `topic` is the main topic of records."""
+    """Everything that is set. `store` and `egress` name the sections that count; `topic` is the main topic of records.
+
+    `ack` says when a sender is answered: when its events are out and counted, or when they are received, which a crash does not outlive.
+    """
 
     http: HttpSettings = HttpSettings()
     processor: ProcessorSettings = ProcessorSettings()
@@ -185,6 +233,7 @@ class Settings(_Section):
     egress: Annotated[Literal["file"], Env("EVENT_EGRESS")] = "file"
     file: FileSettings = FileSettings()
     topic: Annotated[str, AfterValidator(_read_topic), Env("EVENT_TOPIC")] = "events.enriched"
+    ack: Annotated[Literal["delivered", "received"], Env("EVENT_ACK")] = "delivered"
     dead_letters: DeadLettersSettings = DeadLettersSettings()
 
 
@@ -199,11 +248,12 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[Settin
     `path` None means DEFAULT_FILE where it exists. Raises SettingsInvalid, whose text has one line for each fault, with its
     `file:line:col` or the name of its variable.
     """
-    variables = {".".join(keys): name for keys, name in _variables(Settings)}
+    variables = {name: mark.name for name, _, mark in _marks(Settings, Env)}
+    lists = {name for name, _, _ in _marks(Settings, Several)}
     faults: list[str] = []
     if path is None and DEFAULT_FILE.exists():
         path = DEFAULT_FILE
-    placed = read_settings_file(path, variables, faults) if path is not None else {}
+    placed = read_settings_file(path, variables, lists, faults) if path is not None else {}
     placed |= {name: Placed(environ[variable], variable) for name, variable in variables.items() if environ.get(variable)}
     faults += _unknown_variables(environ, variables.values())
     settings = _settings(placed, faults)
@@ -212,15 +262,19 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[Settin
     return settings, {name: value.place for name, value in placed.items()}
 
 
-def _variables(section: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each setting by the keys that lead to it in the file, with its environment variable."""
+def secret_settings() -> frozenset[str]:
+    """The dotted names of the settings whose values are never shown."""
+    return frozenset(name for name, field, _ in _marks(Settings, Env) if SecretStr in get_args(field.annotation))
+
+
+def _marks(section: type[BaseModel], kind: type[Mark], prefix: str = "") -> Iterator[tuple[str, FieldInfo, Mark]]:
+    """Each setting that has a mark of this kind, by its dotted name in the file."""
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            for keys, variable in _variables(field.annotation):
-                yield (name, *keys), variable
+            yield from _marks(field.annotation, kind, f"{prefix}{name}.")
         for mark in field.metadata:
-            if isinstance(mark, Env):
-                yield (str(field.validation_alias or name),), mark.name
+            if isinstance(mark, kind):
+                yield f"{prefix}{field.validation_alias or name}", field, mark
 
 
 def _unknown_variables(environ: Mapping[str, str], known: ValuesView[str]) -> list[str]:
@@ -243,7 +297,8 @@ def _settings(placed: Mapping[str, Placed], faults: list[str]) -> Settings | Non
         for fault in error.errors(include_url=False):
             name = ".".join(map(str, fault["loc"]))
             seen = placed[name]
-            faults.append(f"{seen.place}: `{name}` is `{_shown(seen.text)}`; expected {_expected(fault)}")
+            is_what = "cannot be used" if name in secret_settings() else f"is `{_shown(seen.text)}`"
+            faults.append(f"{seen.place}: `{name}` {is_what}; expected {_expected(fault)}")
         return None
 
 

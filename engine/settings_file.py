@@ -21,8 +21,10 @@ class Placed(NamedTuple):
     place: str
 
 
-def read_settings_file(path: Path, known: Collection[str], faults: list[str]) -> dict[str, Placed]:
+def read_settings_file(path: Path, known: Collection[str], lists: Collection[str], faults: list[str]) -> dict[str, Placed]:
     """The values of the file by dotted name (`http.port`), for all names that are `known`.
+
+    Those in `lists` may be sequences; their text is that of the elements with `,` between them.
 
     What cannot be used is added to `faults`, a line each. Raises SettingsInvalid where nothing can be read at all.
     """
@@ -34,13 +36,14 @@ def read_settings_file(path: Path, known: Collection[str], faults: list[str]) ->
         raise SettingsInvalid(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     except yaml.YAMLError as error:
         raise SettingsInvalid(_yaml_fault(path, error)) from None
-    return _Reading(path, known, faults).values(root)
+    return _Reading(path, known, lists, faults).values(root)
 
 
 class _Reading:
-    def __init__(self, path: Path, known: Collection[str], faults: list[str]) -> None:
+    def __init__(self, path: Path, known: Collection[str], lists: Collection[str], faults: list[str]) -> None:
         self._path = path
         self._known = known
+        self._lists = lists
         self._faults = faults
 
     def values(self, root: yaml.Node | None) -> dict[str, Placed]:
@@ -84,7 +87,9 @@ class _Reading:
         self._fault(key, f"`{shown}` is no setting; {suggestion(name.removeprefix(prefix), places)}")
 
     def _keep(self, name: str, node: yaml.Node, found: dict[str, Placed]) -> None:
-        if not isinstance(node, yaml.ScalarNode):
+        if name in self._lists and isinstance(node, yaml.SequenceNode) and _is_list_of_texts(node):
+            found[name] = Placed(",".join(element.value for element in node.value), self._place(node))
+        elif not isinstance(node, yaml.ScalarNode):
             self._fault(node, f"`{name}` is not a single value; write one value after the `:`")
         elif _is_empty(node):
             self._fault(node, f"`{name}` is empty; write a value, or remove the line for the default")
@@ -108,6 +113,10 @@ def suggestion(word: str, known: Collection[str]) -> str:
 
 def _is_empty(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.style is None and node.value in ("", "~", "null")
+
+
+def _is_list_of_texts(node: yaml.SequenceNode) -> bool:
+    return bool(node.value) and all(isinstance(element, yaml.ScalarNode) and not _is_empty(element) for element in node.value)
 
 
 def _yaml_fault(path: Path, error: yaml.YAMLError) -> str:

@@ -11,6 +11,7 @@ import orjson
 from engine.app import Limits, build_explainer, build_generation
 from engine.cli.rules_option import add_rules_option, load_plan
 from engine.clock import SystemClock
+from engine.enrichment.pool import SourcePool
 from engine.errors import QuestionInvalid
 from engine.event import JsonObject
 from engine.metrics import Counters
@@ -58,12 +59,11 @@ async def _explain(
     plan: Plan, settings: Settings, event: bytes, given: dict[str, JsonObject | None], rule_id: str | None
 ) -> EventExplanation:
     clock, max_event_bytes = SystemClock(), settings.http.max_event_bytes
-    generation = build_generation(plan, 1, clock, Counters(), Limits(event_bytes=max_event_bytes))
+    generation = build_generation(plan, 1, clock, Counters(), Limits(event_bytes=max_event_bytes), SourcePool(clock))
     try:
         return await build_explainer(lambda: generation, clock, max_event_bytes).explain(event, given, rule_id)
     finally:
-        for source in generation.enricher.sources.values():
-            await source.close()
+        await generation.close()
 
 
 def _is_several(event: bytes) -> bool:

@@ -76,6 +76,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             topic=settings.topic,
             limits=_LIMITS,
         )
+        stack.push_async_callback(processor.stages.intake.generation.close)
         started_s = time.perf_counter()
         feed = Feed(processor, dead_letters, arguments.events, plan.id)
         await _feed(processor, feed)

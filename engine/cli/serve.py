@@ -7,11 +7,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_server
 
 import uvicorn
 import uvloop
@@ -23,9 +22,13 @@ from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
 from engine.errors import SettingsInvalid
+from engine.ingress.access import access_policy
+from engine.ingress.endpoints import Endpoint
+from engine.ingress.explain_endpoint import explain_endpoints
 from engine.ingress.http import create_app
+from engine.ingress.server import address_of, listen, server_config
 from engine.operations.demo_traffic import send_traffic
-from engine.operations.explanation_forms import ExplainInJson, in_json
+from engine.operations.explanation_forms import in_json
 from engine.operations.service import EngineService
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
@@ -78,19 +81,19 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         )
     if not settings.processor.enabled:
         raise SettingsInvalid("processor.enabled is false (EVENT_PROCESSOR_ENABLED): there is nothing to serve")
+    access_policy(settings.http)
     return settings
 
 
 async def _serve(settings: Settings, plan: Plan, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
-        socket = stack.enter_context(create_server((settings.http.host, settings.http.port), backlog=2048))
+        socket = stack.enter_context(listen(settings.http.host, settings.http.port))
         parts = await stack.enter_async_context(_parts(settings, plan))
-        server = _Server(_uvicorn_config(settings, parts.service, parts.explain))
+        server = _Server(_uvicorn_config(settings, parts.service, parts.endpoints))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
-        host, port = socket.getsockname()[:2]
-        print(f"rulemill: listening on http://{host}:{port}", flush=True)
+        print(f"rulemill: listening on {address_of(socket)}", flush=True)
         running = asyncio.create_task(parts.processor.run(), name="processor")
         running.add_done_callback(lambda _: server.give_up())
         traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
@@ -111,6 +114,8 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+    if kept := await processor.bury_the_rest():
+        _log.warning("%d events that were answered as received are kept as dead letters; replay them", kept)
     return 0
 
 
@@ -118,7 +123,7 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
 class _Parts:
     processor: Processor
     service: EngineService
-    explain: ExplainInJson
+    endpoints: Sequence[Endpoint]
 
 
 @asynccontextmanager
@@ -133,7 +138,7 @@ async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
         egress=egress,
         dead_letters=dead_letters,
         clock=clock,
-        options=Options(),
+        options=Options(ack_received=settings.ack == "received"),
         topic=settings.topic,
         limits=Limits(
             inbox_events=settings.processor.buffer_size,
@@ -141,12 +146,14 @@ async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
             event_bytes=settings.http.max_event_bytes,
         ),
     )
+    limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events, settings.http.max_bodies_bytes)
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
-    limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events)
+    endpoints = explain_endpoints(in_json(explainer), limits)
     names: dict[str, object] = {"store": settings.store, "egress": settings.egress}
     try:
-        yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem), in_json(explainer))
+        yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem), endpoints)
     finally:
+        await processor.stages.intake.generation.close()
         await egress.close()
         await dead_letters.close()
         await store.close()
@@ -158,14 +165,9 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
     return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
-def _uvicorn_config(settings: Settings, service: EngineService, explain: ExplainInJson) -> uvicorn.Config:
-    return uvicorn.Config(
-        create_app(service, explain),
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=max(1, settings.processor.shutdown_timeout_ms // 1000),
-        lifespan="off",
-    )
+def _uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:
+    app = create_app(service, endpoints, policy=access_policy(settings.http))
+    return server_config(app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000))
 
 
 class _Server(uvicorn.Server):

@@ -1,65 +1,178 @@
-"""A source as the enrich stage sees it: its chain of places to ask, its fields, its default.
+"""A source as the enrich stage sees it: the answers that are kept, and the flights that bring more.
 
-In: keys. Out: a context for each, whatever happens, with a word on how it was found.
+In: keys. Out: a context for each, within the budget, whatever happens, with a word on how it was found. Rule of the file: time and
+failures end here; nothing of them reaches the pipeline but a status.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
+from engine.enrichment.breaker import CircuitBreaker
+from engine.enrichment.cache import Entry, LocalCache
+from engine.enrichment.flights import Flights
+from engine.enrichment.place import Place
 from engine.enrichment.sources.file import FileSource
 from engine.errors import LookupFailed
 from engine.event import JsonObject
-from engine.ports import Context, LookupSource
+from engine.metrics import SourceCounts
+from engine.ports import Clock, Context, LookupSource
 from engine.rules.model import Source
+
+_MAX_KEY_CHARS: Final = 1_000
+_WITHOUT_ANSWER: Final = frozenset({"timeout", "breaker_open"})
+_WORST_FIRST: Final = ("open", "half_open", "closed")
 
 
 class SourceContexts:
-    """Asks the places of a source in turn, each for the keys that those before it did not know.
+    """One source of a ruleset, over the places of its chain, which it owns.
 
-    A table in memory that stands first is at hand as a whole; its contexts are cut to `fields` once.
+    A table in memory that stands first is at hand as a whole; its contexts are cut to `fields` once, and no breaker guards it. A key
+    of more than 1,000 characters is known nowhere.
     """
 
-    def __init__(self, source: Source, chain: Sequence[LookupSource]) -> None:
+    def __init__(self, source: Source, chain: Sequence[LookupSource], budget_ms: int, clock: Clock) -> None:
+        self.counts = SourceCounts()
         self._fields = source.fields
-        self._chain = chain
         self._default = None if source.default is None else dict(source.default)
-        self._table = chain[0] if isinstance(chain[0], FileSource) else None
-        self._at_hand: dict[str, Context] = {}
-        self._version = 0
-        self.errors = 0
+        self._nothing = Context(None, "negative") if self._default is None else Context(self._default, "default")
+        self._budget_ms = budget_ms
+        self._clock = clock
+        self._table = _Table(chain[0], self._cut) if isinstance(chain[0], FileSource) else None
+        self._cache = LocalCache(source.cache)
+        self._places = [self._place(source, spec.kind, place) for spec, place in zip(source.chain, chain, strict=True)]
+        self._flights = Flights(self._places, self._land, source.max_waiting)
 
     @property
     def at_hand(self) -> Mapping[str, Context]:
         """See ContextSource."""
         if self._table is not None:
-            try:
-                rows = self._table.rows()
-            except LookupFailed:
-                return self._at_hand
-            if self._version != self._table.version:
-                self._version = self._table.version
-                self._at_hand = {key: Context(self._cut(row), "fresh") for key, row in rows.items()}
-        return self._at_hand
+            return self._table.contexts()
+        self._cache.sweep(self._clock.monotonic_ms())
+        return self._cache.at_hand
+
+    @property
+    def breaker(self) -> str:
+        """See ContextSource."""
+        states = {place.breaker for place in self._places}
+        return next(state for state in _WORST_FIRST if state in states)
+
+    @property
+    def entries(self) -> int:
+        """See ContextSource."""
+        return len(self._cache) + (0 if self._table is None else len(self._table.contexts()))
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """See ContextSource."""
+        times = Counter(keys)
         found: dict[str, Context] = {}
-        for place in self._chain:
-            left = [key for key in keys if key not in found]
-            if not left:
-                break
-            try:
-                rows = await place.lookup(left)
-            except LookupFailed:
-                self.errors += 1
+        missing = self._look_up(times, found)
+        if missing:
+            asked = await self._ask(missing)
+            for key, context in asked.items():
+                self.counts.ended(context.status, times[key])
+            found |= asked
+        return found
+
+    def _look_up(self, times: Mapping[str, int], found: dict[str, Context]) -> dict[str, Entry | None]:
+        """Fill in what is kept and good, and see to what is due; returns the other keys, with what could stand in for an answer."""
+        now_ms = self._clock.monotonic_ms()
+        self._cache.sweep(now_ms)
+        missing: dict[str, Entry | None] = {}
+        due: list[str] = []
+        for key, look_ups in times.items():
+            entry = self._cache.find(key, now_ms)
+            if len(key) > _MAX_KEY_CHARS:
+                found[key] = self._nothing
+            elif entry is None or now_ms >= entry.fresh_until_ms:
+                missing[key] = entry
+                continue
             else:
-                found |= {key: Context(self._cut(row), "fresh") for key, row in rows.items()}
-        nothing = Context(None, "negative") if self._default is None else Context(self._default, "default")
-        return {key: found.get(key, nothing) for key in keys}
+                found[key] = entry.context
+                if now_ms >= entry.due_ms:
+                    due.append(key)
+            self.counts.ended(found[key].status, look_ups, fresh="hits_local")
+        self._refresh(due, now_ms)
+        return missing
 
     async def close(self) -> None:
         """See ContextSource."""
-        for place in self._chain:
+        await self._flights.close()
+        for place in self._places:
             await place.close()
+
+    def _place(self, source: Source, kind: str, place: LookupSource) -> Place:
+        breaker = None if source.breaker is None or isinstance(place, FileSource) else CircuitBreaker(source.breaker, self._clock)
+        return Place(f"enrichment source `{source.name}` ({kind})", place, breaker, self.counts, self._clock)
+
+    def _refresh(self, due: Sequence[str], now_ms: int) -> None:
+        """Ask again for what will be over soon, behind everybody's back; meanwhile it is at hand."""
+        for key in due:
+            self._cache.postpone(key, now_ms)
+        if due and not self._flights.refused:
+            self.counts.refreshes += self._flights.start(due)
+
+    async def _ask(self, missing: Mapping[str, Entry | None]) -> dict[str, Context]:
+        """What the places answer in time; what is over and can still be used stands in for what they do not."""
+        if self._flights.refused:
+            return {key: self._instead(entry, "breaker_open") for key, entry in missing.items()}
+        futures = self._flights.ask(list(missing))
+        await self._within_budget(list(futures.values()))
+        asked = {}
+        for key, entry in missing.items():
+            future = futures.get(key)
+            context = future.result() if future is not None and future.done() else self._instead(None, "timeout")
+            asked[key] = self._instead(entry, context.status) if entry and context.status in _WITHOUT_ANSWER else context
+        return asked
+
+    async def _within_budget(self, futures: Sequence["asyncio.Future[Context]"]) -> None:
+        """Return when all have come, or the time is over; what has not come goes on."""
+        if not futures:
+            return
+        all_of_them = asyncio.ensure_future(asyncio.wait(futures))
+        timer = asyncio.ensure_future(self._clock.sleep(self._budget_ms))
+        try:
+            await asyncio.wait((all_of_them, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            all_of_them.cancel()
+            timer.cancel()
+
+    def _instead(self, entry: Entry | None, status: str) -> Context:
+        return Context(self._default, status) if entry is None else Context(entry.context.value, "stale")
+
+    def _land(self, key: str, context: Context) -> Context:
+        """Keep an answer, and make of it what the pipeline sees; a failure is no answer, and leaves what was kept."""
+        now_ms = self._clock.monotonic_ms()
+        if context.value is not None:
+            landed = Context(self._cut(context.value), "fresh")
+            self._cache.keep(key, landed, now_ms)
+        elif context.status in _WITHOUT_ANSWER:
+            landed = self._instead(None, context.status)
+        else:
+            landed = self._nothing
+            self._cache.keep_nothing(key, landed, now_ms)
+        return landed
 
     def _cut(self, row: JsonObject) -> JsonObject:
         return {name: row[name] for name in self._fields if name in row} if self._fields else row
+
+
+class _Table:
+    """The whole of a file, as contexts; made again when the file changed."""
+
+    def __init__(self, file: FileSource, cut: Callable[[JsonObject], JsonObject]) -> None:
+        self._file = file
+        self._cut = cut
+        self._version = 0
+        self._contexts: dict[str, Context] = {}
+
+    def contexts(self) -> Mapping[str, Context]:
+        try:
+            rows = self._file.rows()
+        except LookupFailed:
+            return self._contexts
+        if self._version != self._file.version:
+            self._version = self._file.version
+            self._contexts = {key: Context(self._cut(row), "fresh") for key, row in rows.items()}
+        return self._contexts

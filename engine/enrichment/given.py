@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.event import JsonObject
+from engine.metrics import SourceCounts
 from engine.ports import Context
 from engine.rules.model import Source
 
@@ -24,6 +25,7 @@ class GivenContexts:
         self.name = source.name
         self.value = value
         self.fault: str | None = None
+        self.counts = SourceCounts()
         self._source = source
 
     @property
@@ -31,9 +33,21 @@ class GivenContexts:
         """See ContextSource."""
         return _NOTHING_KNOWN
 
+    @property
+    def breaker(self) -> str:
+        """See ContextSource."""
+        return "open" if self.fault == "breaker_open" else "closed"
+
+    @property
+    def entries(self) -> int:
+        """See ContextSource."""
+        return 0
+
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """See ContextSource."""
-        return dict.fromkeys(keys, self._context())
+        context = self._context()
+        self.counts.ended(context.status, len(keys))
+        return dict.fromkeys(keys, context)
 
     async def close(self) -> None:
         """See ContextSource."""

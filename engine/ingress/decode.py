@@ -8,9 +8,10 @@ for copies have neither.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn
 from zlib import crc32
 
 import orjson
@@ -20,7 +21,7 @@ from engine.ingress import faults
 from engine.ingress.large_integers import any_has_long_digits, find_large_integer
 from engine.rules.keys import escaped
 from engine.rules.model import Path
-from engine.rules.plan_events import EventPlan, Reader, TypePlan
+from engine.rules.plan_events import EventPlan, Reader, TypePlan, single_member
 from engine.rules.schemas import EventSchema
 from engine.rules.times import MAX_TIME_MS, MIN_TIME_MS, parse_time
 
@@ -28,6 +29,9 @@ MAX_DEPTH: Final = 64
 """How deeply arrays and objects may be nested, the event itself counted."""
 
 _log = logging.getLogger(__name__)
+
+
+_ARRAY: Final = ord("[")
 
 
 class _Rejected(Exception):
@@ -40,10 +44,14 @@ class _Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What the loop needs of an event type. `identify` returns the event's identity or raises."""
+    """What the loop needs of an event type. `identify` returns the event's identity or raises.
+
+    Where the identity is one member of the event, `identity_member` names it; what is plain text there is the identity.
+    """
 
     schema: EventSchema | None = None
     identify: Callable[[JsonObject], str] | None = None
+    identity_member: str = ""
     claim_prefix: str = ""
     ttl_ms: int = 0
 
@@ -72,54 +80,62 @@ class Decoder:
         Objects among the items are as `orjson` decoded them, from JSON without integers beyond 64 bits; they are kept and later
         changed, not copied.
         """
-        plan, kinds, max_event_bytes, max_depth = self._plan, self._kinds, self._max_event_bytes, self._max_depth
+        plan, kinds, max_event_bytes = self._plan, self._kinds, self._max_event_bytes
         read_type, read_time, read_key = plan.read_type, plan.read_time, plan.read_key
+        type_member, time_member, key_member = plan.members
         now_ms = self._now_ms()
-        earliest_ms = MIN_TIME_MS if plan.max_past_ms is None else now_ms - plan.max_past_ms
-        latest_ms = MAX_TIME_MS if plan.max_future_ms is None else now_ms + plan.max_future_ms
+        earliest_ms, latest_ms = self._times_taken(now_ms)
+        ids = submission.ids
         doubt = any_has_long_digits(submission.items)
-        loads, dumps, ids = orjson.loads, orjson.dumps, submission.ids
         events: list[Event] = []
-        for index, item in enumerate(submission.items):
+        for index, (item, data, body, checksum) in enumerate(_columns(submission.items)):
             try:
+                if type(data) is not dict or type(body) is not bytes:
+                    self._refuse(data)
+                if len(body) > max_event_bytes or _ARRAY in body or 0 < body.find(b"{", 1) < body.rfind(b"{"):
+                    self._check_extent(data, body)
                 raw = item if type(item) is bytes else None
-                data = item if raw is None else loads(raw)
-                if type(data) is not dict:
-                    _reject(faults.not_an_object(data))
-                try:
-                    canonical = dumps(data, option=orjson.OPT_SORT_KEYS)
-                except orjson.JSONEncodeError:
-                    _reject(faults.too_deep(max_depth))
-                if len(canonical) > max_event_bytes or canonical.count(b"{") + canonical.count(b"[") > max_depth:
-                    self._check_extent(data, len(canonical))
                 if doubt and raw is not None:
                     _check_integers(raw)
                 if "enrichment" in data or "processing" in data:
                     _reject(faults.reserved_member(data))
-                name = read_type(data)
-                kind = kinds.get(name) if type(name) is str else None
-                if kind is None:
-                    kind = self._undeclared(name)
+                name = data.get(type_member) if type_member else read_type(data)
+                kind = (kinds.get(name) if type(name) is str else None) or self._undeclared(name)
                 claim_key = None
                 if kind.identify is not None:
-                    ids[index] = identity = kind.identify(data)
+                    identity = data.get(kind.identity_member)
+                    if type(identity) is not str or not 0 < len(identity) <= faults.MAX_IDENTITY_CHARS:
+                        identity = kind.identify(data)
+                    ids[index] = identity
                     claim_key = kind.claim_prefix + identity
-                time_ms = parse_time(read_time(data))
+                time = data.get(time_member) if time_member else read_time(data)
+                time_ms = parse_time(time)
                 if time_ms is None:
-                    _reject(faults.bad_time(plan.time_path, read_time(data)))
+                    _reject(faults.bad_time(plan.time_path, time))
                 if not earliest_ms <= time_ms <= latest_ms:
                     _reject(self._outside_skew(time_ms, now_ms))
                 if kind.schema is not None and not kind.schema.is_valid(data):
                     _reject(faults.against_schema(kind.schema, data))
-                key = read_key(data)
+                key = data.get(key_member) if key_member else read_key(data)
                 if type(key) is not str or not key:
                     key = str(key) if type(key) is int else None
-                events.append(
-                    Event(data, raw, str(name), time_ms, key, claim_key, kind.ttl_ms, crc32(canonical), submission, index)
-                )
+                ttl_ms = kind.ttl_ms
+                events.append(Event(data, raw, str(name), time_ms, key, claim_key, ttl_ms, checksum, submission, index, body))
             except Exception as error:  # noqa: BLE001 - whatever a bug raises costs one event, never the batch
                 submission.settle(index, _outcome(error, item))
         return events
+
+    def _times_taken(self, now_ms: int) -> tuple[int, int]:
+        """The earliest and the latest time that an event may have now."""
+        past_ms, future_ms = self._plan.max_past_ms, self._plan.max_future_ms
+        earliest_ms = MIN_TIME_MS if past_ms is None else now_ms - past_ms
+        return earliest_ms, MAX_TIME_MS if future_ms is None else now_ms + future_ms
+
+    def _refuse(self, value: object) -> NoReturn:
+        """Reject what was not decoded to an object, or cannot be encoded again for its depth."""
+        if isinstance(value, Exception):
+            raise value
+        _reject(faults.too_deep(self._max_depth) if isinstance(value, dict) else faults.not_an_object(value))
 
     def _undeclared(self, name: object) -> _Kind:
         plan = self._plan
@@ -133,16 +149,45 @@ class Decoder:
         limit_ms = self._plan.max_future_ms if time_ms > now_ms else self._plan.max_past_ms
         return faults.outside_skew(self._plan.time_path, time_ms, now_ms, limit_ms)
 
-    def _check_extent(self, data: JsonObject, size_bytes: int) -> None:
+    def _check_extent(self, data: JsonObject, body: bytes) -> None:
         """Reject what is too large, or nested too deeply and not merely full of brackets."""
-        if size_bytes > self._max_event_bytes:
-            _reject(faults.too_large(size_bytes, self._max_event_bytes))
+        if len(body) > self._max_event_bytes:
+            _reject(faults.too_large(len(body), self._max_event_bytes))
+        if body.count(b"{") + body.count(b"[") <= self._max_depth:
+            return
         containers: list[object] = [data]
         for _ in range(self._max_depth):
             members = (member for container in containers for member in _members(container))
             containers = [member for member in members if isinstance(member, dict | list)]
         if containers:
             _reject(faults.too_deep(self._max_depth))
+
+
+def _each(function: Callable[[Any], object], items: Iterable[object]) -> list[Any]:
+    """The function of each item, in one loop of C; where it raises, the exception stands in the result's place."""
+    results: list[object] = []
+    calls = map(function, items)
+    while True:
+        try:
+            results += calls  # keeps what came before an exception, and goes on after it
+        except Exception as error:  # noqa: BLE001 - what one item raises is that item's end, told when its turn comes
+            results.append(error)
+        else:
+            return results
+
+
+def _load(item: object) -> object:
+    return orjson.loads(item) if type(item) is bytes else item
+
+
+_dump_sorted: Final = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
+
+
+def _columns(items: Sequence[object]) -> "zip[tuple[object, Any, Any, Any]]":
+    """Each item with its value, its canonical form and the checksum of that; an exception stands for what could not be made."""
+    values = _each(orjson.loads if set(map(type, items)) == {bytes} else _load, items)
+    bodies = _each(_dump_sorted, values)
+    return zip(items, values, bodies, _each(crc32, bodies), strict=True)
 
 
 def _check_integers(raw: bytes) -> None:
@@ -161,7 +206,7 @@ def _members(container: object) -> Iterable[object]:
     return container if isinstance(container, list) else ()
 
 
-def _outcome(error: Exception, item: bytes | JsonObject) -> Outcome:
+def _outcome(error: Exception, item: object) -> Outcome:
     if isinstance(error, _Rejected):
         return error.outcome
     if isinstance(error, orjson.JSONDecodeError) and isinstance(item, bytes):
@@ -171,8 +216,9 @@ def _outcome(error: Exception, item: bytes | JsonObject) -> Outcome:
 
 
 def _kind(type_plan: TypePlan) -> _Kind:
-    identify = _identify(type_plan.identity) if type_plan.identity else None
-    return _Kind(type_plan.schema, identify, f"{type_plan.name}:", type_plan.ttl_ms)
+    parts = type_plan.identity
+    member = single_member(parts[0][0]) if len(parts) == 1 else ""
+    return _Kind(type_plan.schema, _identify(parts) if parts else None, member, f"{type_plan.name}:", type_plan.ttl_ms)
 
 
 def _identify(parts: tuple[tuple[Path, Reader], ...]) -> Callable[[JsonObject], str]:
@@ -180,12 +226,7 @@ def _identify(parts: tuple[tuple[Path, Reader], ...]) -> Callable[[JsonObject], 
     if len(parts) > 1:
         return lambda data: ",".join([escaped(_identity_part(path, read(data))) for path, read in parts])
     ((path, read),) = parts
-
-    def identify(data: JsonObject) -> str:
-        value = read(data)
-        return value if type(value) is str and 0 < len(value) <= faults.MAX_IDENTITY_CHARS else _identity_part(path, value)
-
-    return identify
+    return lambda data: _identity_part(path, read(data))
 
 
 def _identity_part(path: Path, value: object) -> str:

@@ -33,7 +33,9 @@ def invalid_json(raw: bytes, error: orjson.JSONDecodeError) -> Outcome:
 
 
 def not_an_object(data: object) -> Outcome:
-    """The bytes are JSON of another kind."""
+    """The item is JSON of another kind; or an outcome, where it was known before that it is no event."""
+    if isinstance(data, Outcome):
+        return data
     return _rejected("not_an_object", f"{described(data)} is not an event; send an object")
 
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from engine.event import JsonObject, Submission
 from engine.ports import RequestLimits
+from engine.rules.plan_events import EventPlan
 
 
 class Service(Protocol):
@@ -12,6 +13,10 @@ class Service(Protocol):
     @property
     def limits(self) -> RequestLimits:
         """What one request may bring, as it is now."""
+
+    @property
+    def event_plan(self) -> EventPlan:
+        """What the plan in service asks of an event."""
 
     @property
     def ruleset(self) -> str:

@@ -9,6 +9,7 @@ from engine.event import JsonObject, Submission
 from engine.metrics import Counters
 from engine.pipeline.processor import Processor
 from engine.ports import RequestLimits
+from engine.rules.plan_events import EventPlan
 from engine.rules.times import format_time
 
 
@@ -28,6 +29,11 @@ class EngineService:
     def limits(self) -> RequestLimits:
         """See Service."""
         return self._limits
+
+    @property
+    def event_plan(self) -> EventPlan:
+        """See Service."""
+        return self._processor.stages.intake.generation.plan.events
 
     @property
     def ruleset(self) -> str:

@@ -59,7 +59,7 @@ class Deduplicator:
     async def claim(self, owner: Owner, batch: Batch) -> list[Event]:
         """Claim the batch's events and end those that are no news.
 
-        Returns those that another owner holds and that were answered already (a deferred batch's), to be tried again.
+        Returns those that another owner holds and that were answered already, to be tried again.
 
         Raises OwnerGone where the lease goes first: then nothing is known of the claims.
         """
@@ -213,13 +213,13 @@ class Deduplicator:
             self._counters.conflicts += 1
 
     def _deliver(self, batch: Batch, verdicts: dict[int, Outcome]) -> list[Event]:
-        """End the events with a verdict; a deferred one was answered before, and is counted or tried again."""
+        """End the events with a verdict; one that was answered before is not told to be sent again, but tried again."""
         held_elsewhere = []
         for event in batch.events:
             outcome = verdicts.get(id(event))
             if outcome is None:
                 continue
-            if event.outcome is not None and outcome.status == RETRY:
+            if outcome.status == RETRY and (event.outcome is not None or event.submission.taken):
                 held_elsewhere.append(event)
                 continue
             if event.outcome is not None:

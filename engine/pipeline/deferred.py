@@ -1,6 +1,8 @@
-"""Events that went out while the store was away, and wait to be claimed and counted.
+"""Events that were answered already, and wait.
 
-Rule of the file: claim and commit are deferred, not skipped. Every event here is on the egress and was answered.
+There are two such queues. In `deferred` they are on the egress, went out while the store was away, and are only to be claimed and
+counted. In `returned` they were answered as received, and go through the stages from the claim on: their owner retired, another holds
+them, or the store was away. Rule of the file: claim and commit are deferred, not skipped.
 """
 
 from collections import deque
@@ -33,6 +35,10 @@ class DeferredQueue:
     def room(self) -> int:
         """How many more events fit."""
         return max(0, self.max_events - len(self._waiting))
+
+    def waiting(self) -> list[Event]:
+        """The events that wait, oldest first."""
+        return [event for event, _ in self._waiting]
 
     def add(self, events: Iterable[Event], watermark_ms: int | None) -> None:
         """Keep events that are out and answered, with the watermark they were judged by."""

@@ -6,71 +6,66 @@ the whole batch and all sources at once.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from engine.event import Event
 from engine.metrics import Counters
-from engine.pipeline.isolate import isolated
-from engine.ports import ContextSource
-from engine.rules.model import Path, Source
+from engine.ports import Context, ContextSource
+from engine.rules.enrichment_codegen import FRESH, Enriched, key_reader
+from engine.rules.model import Source
 from engine.rules.plan import Plan
-from engine.rules.values import follow
+
+_log = logging.getLogger(__name__)
 
 
 class Enricher:
-    """Asks the `sources` of a plan, by name. It owns none of them."""
+    """Asks the sources of a plan. It owns none of them."""
 
     def __init__(self, sources: Mapping[str, ContextSource], counters: Counters) -> None:
-        self.sources = sources
+        self._sources = sources
         self._counters = counters
+
+    @property
+    def sources(self) -> Mapping[str, ContextSource]:
+        """The sources by their names."""
+        return self._sources
 
     async def enrich(self, events: Sequence[Event], plan: Plan) -> None:
         """Put context and derived fields on the events. A source that fails leaves its stamp, never an error."""
-        contexts: list[Any] = [{"derived": {}, "status": {}} for _ in events]
-        for event, context in zip(events, contexts, strict=True):
-            event.data["enrichment"] = context
-        asked = []
-        for source in plan.ruleset.enrichment.sources.values():
-            waiting = self._from_hand(source, events, contexts)
-            if waiting:
-                asked.append(self._fetch(source, waiting, contexts))
-        if asked:
-            await asyncio.gather(*asked)
-        self._counters.events_enriched += len([None for context in contexts if context["status"]])
-        self._counters.derive_errors += len(isolated(plan.derive, events))
+        sources = [(source, self._sources[source.name]) for source in plan.ruleset.enrichment.sources.values()]
+        enriched = Enriched.of(len(sources))
+        plan.enrich(events, [contexts.at_hand for _, contexts in sources], enriched)
+        if enriched.waiting:
+            hands = await asyncio.gather(*(self._ask(source, contexts, enriched.waiting) for source, contexts in sources))
+            asked = Enriched.of(len(sources))
+            plan.enrich(enriched.waiting, hands, asked)
+            enriched.with_context += asked.with_context
+            enriched.errors += asked.errors
+        for (_, contexts), fresh, others in zip(sources, enriched.fresh, enriched.others, strict=True):
+            _count_from_hand(contexts, fresh, others)
+        self._counters.events_enriched += enriched.with_context
+        self._note(enriched.errors)
 
-    def _from_hand(self, source: Source, events: Sequence[Event], contexts: list[Any]) -> dict[str, list[int]]:
-        """Fill in what is known; returns the places in the batch that wait for each key that is not."""
-        name = source.name
-        at_hand = self.sources[name].at_hand
-        missing: dict[str, list[int]] = {}
-        single = _single_step(source.lookup)
-        for place, event in enumerate(events):
-            key = event.data.get(single) if single is not None else follow(event.data, source.lookup.steps)
-            if type(key) is not str:
-                if type(key) is not int:
-                    continue
-                key = str(key)
-            found = at_hand.get(key)
-            if found is None:
-                missing.setdefault(key, []).append(place)
-                continue
-            context = contexts[place]
-            if found[0] is not None:
-                context[name] = found[0]
-            context["status"][name] = found[1]
-        return missing
+    async def _ask(self, source: Source, contexts: ContextSource, events: Sequence[Event]) -> Mapping[str, Context]:
+        """The contexts that these events need of one source, whether they are at hand or have to be asked for."""
+        read = key_reader(source)
+        keys = [key for event in events if (key := read(event.data)) is not None]
+        at_hand = contexts.at_hand
+        known = {key: at_hand[key] for key in keys if key in at_hand}
+        statuses = [known[key].status for key in keys if key in known]
+        fresh = statuses.count(FRESH)
+        _count_from_hand(contexts, fresh, [status for status in statuses if status != FRESH])
+        missing = [key for key in keys if key not in known]
+        return {**known, **await contexts.fetch(missing)} if missing else known
 
-    async def _fetch(self, source: Source, waiting: dict[str, list[int]], contexts: list[Any]) -> None:
-        found = await self.sources[source.name].fetch(list(waiting))
-        for key, places in waiting.items():
-            value, status = found[key]
-            for place in places:
-                if value is not None:
-                    contexts[place][source.name] = value
-                contexts[place]["status"][source.name] = status
+    def _note(self, errors: Sequence[Exception]) -> None:
+        self._counters.derive_errors += len(errors)
+        if errors:
+            _log.warning("derived fields of %d events could not be computed", len(errors), exc_info=errors[0])
 
 
-def _single_step(path: Path) -> str | None:
-    return path.steps[0] if len(path.steps) == 1 and isinstance(path.steps[0], str) else None
+def _count_from_hand(contexts: ContextSource, fresh: int, others: Sequence[str]) -> None:
+    contexts.counts.ended(FRESH, fresh, fresh="hits_local")
+    for status in others:
+        contexts.counts.ended(status)

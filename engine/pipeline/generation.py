@@ -1,6 +1,6 @@
 """A plan in service, with what was built for it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from engine.event import Event, FilterCounts, Submission
@@ -12,7 +12,8 @@ from engine.rules.plan import Plan
 class Generation:
     """Immutable but for its counts; a batch keeps to the one it was decoded under.
 
-    `decode` turns a submission into events and settles the items that are none.
+    `decode` turns a submission into events and settles the items that are none. `close`, called once when no batch keeps to it any
+    more, gives its sources back.
     """
 
     number: int
@@ -20,3 +21,4 @@ class Generation:
     decode: Callable[[Submission], list[Event]]
     enricher: Enricher
     counts: FilterCounts
+    close: Callable[[], Awaitable[None]]

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+import orjson
+
 from engine.event import REJECTED, Event, Submission
 from engine.metrics import Ledger
 from engine.pipeline.deduplicate import Deduplicator
@@ -31,7 +33,10 @@ class Arrival(NamedTuple):
 
 
 class Intake:
-    """Takes what waits, up to `max_batch` events at a time; nothing is delayed for a fuller batch."""
+    """Takes what waits, up to `max_batch` events at a time; nothing is delayed for a fuller batch.
+
+    With `ack_received`, a submission is answered here, once it is known which of its items are events.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,8 @@ class Intake:
         clock: Clock,
         generation: Generation,
         max_batch: int,
+        *,
+        ack_received: bool = False,
     ) -> None:
         self.generation = generation
         self.draining = False
@@ -51,6 +58,8 @@ class Intake:
         self.on_idle: Callable[[], None] = lambda: None
         self.orderer = orderer
         self.deferred = deferred
+        self.returned = DeferredQueue(inbox.max_events)
+        self.ack_received = ack_received
         self._deduplicator = deduplicator
         self._health = health
         self._ledger = ledger
@@ -63,14 +72,21 @@ class Intake:
             if self.deferred.ready and not self._health.down:
                 events, watermark_ms = self.deferred.take(self._max_batch)
                 return Arrival(self.generation, events, watermark_ms, deferred=True)
+            if self.returned.ready and not self._health.down:
+                return Arrival(self.generation, *self.returned.take(self._max_batch))
             arrival = self._arrange(self.inbox.take(self._max_batch))
             if arrival.events:
                 return arrival
-            if self.draining and not (self.inbox.events or self.orderer.held or len(self.deferred)):
+            if self.draining and self.is_empty:
                 return None
             if not self.inbox.events:
                 self.on_idle()
                 await self._something_to_do()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits here."""
+        return not (self.inbox.events or self.orderer.held or len(self.deferred) or len(self.returned))
 
     def _arrange(self, submissions: list[Submission]) -> Arrival:
         generation, wait_ms = self.generation, self.generation.plan.ruleset.events.wait_ms
@@ -80,6 +96,8 @@ class Intake:
             decoded = generation.decode(submission)
             self._ledger.ended[REJECTED] += len(submission.items) - len(decoded)
             events += decoded
+            if self.ack_received:
+                _answer(submission, decoded)
         watermark_ms = self.orderer.watermark_ms(submissions[0].input) if submissions else None
         events = self._deduplicator.join(events, now_ms)
         if self.draining and not submissions:
@@ -101,3 +119,11 @@ class Intake:
             for wait in waits:
                 wait.cancel()
         changed.clear()
+
+
+def _answer(submission: Submission, events: list[Event]) -> None:
+    """Answer the sender, and keep what was sent: nobody else has it from here on."""
+    for event in events:
+        if event.raw is None:
+            event.raw = orjson.dumps(event.data)
+    submission.take()

@@ -4,6 +4,8 @@ Where their type's rules say `pass`, they go out without a claim, are answered, 
 claimed and counted; the others are told to try again.
 """
 
+from collections.abc import Sequence
+
 from engine.errors import EgressUnavailable
 from engine.event import BLOCKED, OUTCOME_ACCEPTED, RETRY, Event, Outcome
 from engine.pipeline.batch import Batch
@@ -22,8 +24,7 @@ async def carry_without_store(stages: Stages, arrival: Arrival) -> None:
     generation = arrival.generation
     plan = generation.plan
     passing, waiting = _split(arrival, stages.deferred.room)
-    for event in waiting:
-        stages.answers.end(event, _STORE_AWAY)
+    _hold_back(stages, waiting, _STORE_AWAY, arrival.watermark_ms)
     stages.counters.degraded_events += len(passing)
     batch = Batch(0, passing, arrival.watermark_ms, stages.clock.monotonic_ms())
     apply_late_policy(batch, plan.ruleset.events, plan.ruleset.routes, stages.counters)
@@ -34,7 +35,7 @@ async def carry_without_store(stages: Stages, arrival: Arrival) -> None:
         await stages.publisher.delivered(batch, delivery, plan.id)
     except EgressUnavailable:
         await stages.egress.purge()
-        batch.freeing += [(event, _EGRESS_AWAY) for event in batch.events]
+        _hold_back(stages, batch.events, _EGRESS_AWAY, arrival.watermark_ms)
     counted = [(event, OUTCOME_ACCEPTED) for event, _ in batch.counted]
     for event, outcome in batch.freeing:
         if outcome.status == BLOCKED and plan.counts_blocked:
@@ -44,6 +45,16 @@ async def carry_without_store(stages: Stages, arrival: Arrival) -> None:
     for event, outcome in counted:
         stages.answers.tell(event, outcome)
     stages.deferred.add([event for event, _ in counted], arrival.watermark_ms)
+
+
+def _hold_back(stages: Stages, events: Sequence[Event], outcome: Outcome, watermark_ms: int | None) -> None:
+    """Tell the senders to try again; where they were answered already, it is tried again here."""
+    for event in events:
+        if event.submission.taken:
+            event.begin_again()
+        else:
+            stages.answers.end(event, outcome)
+    stages.intake.returned.add([event for event in events if event.submission.taken], watermark_ms)
 
 
 def _split(arrival: Arrival, room: int) -> tuple[list[Event], list[Event]]:

@@ -10,8 +10,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.event import Event, Submission
+from engine.event import REJECTED, Event, Outcome, Submission
 from engine.pipeline.batch import Batch
+from engine.pipeline.deferred import DeferredQueue
 from engine.pipeline.filter import apply_filters
 from engine.pipeline.generation import Generation
 from engine.pipeline.intake import Arrival
@@ -24,14 +25,20 @@ from engine.pipeline.succession import Succession
 from engine.pipeline.tenure import Tenure
 
 _REST_MS = 1_000
+_LEFT = Outcome(REJECTED, "shutdown", "the engine was stopped before this event had ended; replay it")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How much is done at once. `gather_events`: a commit under load waits for so many events; 0 never waits."""
+    """How much is done at once, and when senders are answered.
+
+    `gather_events`: a commit under load waits for so many events; 0 never waits. `ack_received`: senders are answered when their
+    events are known to be events, not when these have ended; what becomes of them is counted all the same.
+    """
 
     max_batches: int = 8
     gather_events: int = 0
+    ack_received: bool = False
     lease: LeaseTimes = field(default_factory=LeaseTimes)
     owner_name: Callable[[], str] = lambda: secrets.token_urlsafe(12)
 
@@ -50,7 +57,8 @@ class Processor:
     def offer(self, submission: Submission) -> bool:
         """Take a submission; False where there is no room for it, or the engine is stopping: it was not received."""
         intake = self.stages.intake
-        if intake.draining or (self.stages.health.down and not intake.deferred.room) or not intake.inbox.offer(submission):
+        has_room = not self.stages.health.down or (intake.deferred.room and intake.returned.room)
+        if intake.draining or not has_room or not intake.inbox.offer(submission):
             return False
         self.stages.answers.ledger.received += len(submission.items)
         return True
@@ -64,11 +72,12 @@ class Processor:
         """Serve until drained. Cancelled, it retires its owner: what is in flight is told to try again."""
         async with asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._succession.reign()), tasks.create_task(self._succession.sweep())]
-            while (arrival := await self.stages.intake.next()) is not None:
-                self._arriving = arrival.events
-                await self._start(arrival)
-                self._arriving = []
-            await self._until(lambda: not self._succession.unfinished())
+            while not (self.stages.intake.draining and self.stages.intake.is_empty):
+                while (arrival := await self.stages.intake.next()) is not None:
+                    self._arriving = arrival.events
+                    await self._start(arrival)
+                    self._arriving = []
+                await self._until(lambda: not self._succession.unfinished())
             for task in background:
                 task.cancel()
 
@@ -88,7 +97,8 @@ class Processor:
     async def _carry(self, tenure: Tenure, generation: Generation, batch: Batch) -> None:
         """One batch through the stages, under its owner's lease."""
         stages, owner, plan = self.stages, tenure.owner, generation.plan
-        await stages.deduplicator.claim(owner, batch)
+        held_elsewhere = await stages.deduplicator.claim(owner, batch)
+        stages.intake.returned.add(held_elsewhere, batch.watermark_ms)
         set_poison_aside(batch)
         apply_late_policy(batch, plan.ruleset.events, plan.ruleset.routes, stages.counters)
         await generation.enricher.enrich(batch.events, plan)
@@ -100,6 +110,8 @@ class Processor:
         await stages.publisher.delivered(batch, delivery, plan.id)
         await stages.deduplicator.free(owner, batch, mark_blocked=plan.counts_blocked)
         tenure.done(batch)
+        if held_elsewhere:
+            await self._rest(stages.intake.returned)
 
     async def _count_later(self, tenure: Tenure, batch: Batch) -> None:
         """A batch that went out while the store was away: claim it now, for the commit's sake."""
@@ -111,12 +123,16 @@ class Processor:
         await self.stages.deduplicator.free(tenure.owner, batch, mark_blocked=True)
         tenure.done(batch)
         if held_elsewhere:
-            deferred.resting = True
-            try:
-                await self.stages.clock.sleep(_REST_MS)
-            finally:
-                deferred.resting = False
-                self._wake()
+            await self._rest(deferred)
+
+    async def _rest(self, queue: DeferredQueue) -> None:
+        """Leave a queue alone for a while."""
+        queue.resting = True
+        try:
+            await self.stages.clock.sleep(_REST_MS)
+        finally:
+            queue.resting = False
+            self._wake()
 
     def _batch(self, tenure: Tenure, arrival: Arrival) -> Batch:
         now_ms = self.stages.clock.monotonic_ms()
@@ -124,12 +140,28 @@ class Processor:
             lambda seq: Batch(seq, arrival.events, arrival.watermark_ms, now_ms, deferred=arrival.deferred)
         )
 
+    async def bury_the_rest(self) -> int:
+        """Keep as dead letters what was answered as received and has not ended; returns how many events that are.
+
+        For when `run` was cancelled. Raises EgressUnavailable where they cannot be kept.
+        """
+        unfinished = [event for event in self._unfinished() if event.submission.taken]
+        await self.stages.publisher.bury(unfinished, _LEFT, "shutdown", self.stages.intake.generation.plan.id)
+        for event in unfinished:
+            self.stages.answers.end(event, _LEFT)
+        return len(unfinished)
+
     def in_flight(self) -> int:
         """Events received that have not ended, counted where they are: the other side of the ledger."""
+        return self.stages.intake.inbox.events + len(self._unfinished())
+
+    def _unfinished(self) -> list[Event]:
+        """Every event here that has not ended, copies that joined another included."""
         intake = self.stages.intake
-        held = [*self._arriving, *intake.orderer.held, *self._succession.held()]
+        held = [*self._arriving, *intake.orderer.held, *intake.returned.waiting(), *self._succession.held()]
         waiting = {id(event): event for event in (*held, *self.stages.answers.in_flight.values())}
-        return intake.inbox.events + sum((event.outcome is None) + len(event.joined or ()) for event in waiting.values())
+        firsts = [event for event in waiting.values() if event.outcome is None]
+        return firsts + [copy for event in waiting.values() for copy in event.joined or ()]
 
     def aggregated_events(self) -> dict[str, int]:
         """How many events each aggregation has counted in this process."""

@@ -50,44 +50,37 @@ class Publisher:
             await self._bury(batch, refusals, ruleset)
         batch.count_all()
 
-    async def bury(self, event: Event, code: str, reason: str, stage: str, ruleset: str) -> None:
-        """Keep one event as a dead letter."""
-        await self._dead_letters.put([self._letter(event, code, reason, stage, ruleset)])
-        self._counters.dead_letters += 1
+    async def bury(self, events: Sequence[Event], why: Outcome, stage: str, ruleset: str) -> None:
+        """Keep events as dead letters. Raises EgressUnavailable where they cannot be kept."""
+        await self._dead_letters.put([self._letter(event, why.code, why.message, stage, ruleset) for event in events])
+        self._counters.dead_letters += len(events)
 
     def _stamp(self, events: Sequence[Event], ruleset: str, *, degraded: bool) -> None:
-        stage_notes = _DEGRADED if degraded else ()
+        """Encode the events as records. What came in is taken as the decoder wrote it, unless a transform has changed it."""
         dumps = orjson.dumps
-        received_ms, received_at = -1, ""
+        notes: dict[tuple[object, ...], bytes] = {}
         for event in events:
             submission = event.submission
-            if submission.received_ms != received_ms:
-                received_ms = submission.received_ms
-                received_at = format_time(received_ms)
-            processing: JsonObject = {
-                "id": submission.ids[event.index],
-                "ruleset": ruleset,
-                "marks": event.marks,
-                "routes": event.routes,
-                "late": event.late,
-                "degraded": stage_notes,
-                "received_at": received_at,
-            }
-            if event.takeovers:
-                processing["takeover"] = True
-            event.data["processing"] = processing
-            event.encoded = dumps(event.data)
+            seen = (submission.received_ms, event.marks, event.routes, event.late, event.takeovers)
+            note = notes.get(seen)
+            if note is None:
+                note = notes[seen] = _note(event, ruleset, degraded=degraded)
+            identity = dumps(submission.ids[event.index])
+            if event.body:
+                parts = (event.body[:-1], dumps(event.data["enrichment"]), identity, note)
+                event.encoded = b'%b,"enrichment":%b,"processing":{"id":%b,%b}' % parts
+            else:
+                processing = orjson.Fragment(b'{"id":%b,%b' % (identity, note))
+                event.encoded = dumps({**event.data, "processing": processing})
 
     def _records(self, events: Sequence[Event]) -> list[Record]:
         topic = self._topic
+        records = [Record(event.topic or topic, event.key, event.encoded, event) for event in events]
         by_route = self._counters.published_by_route
-        records = []
-        for event in events:
-            records.append(Record(event.topic or topic, event.key, event.encoded, event))
-            if event.routes:
-                for name in event.routes:
-                    by_route[name] = by_route.get(name, 0) + 1
-                records.extend([Record(copy, event.key, event.encoded, event) for copy in event.copies])
+        for event in [event for event in events if event.routes]:
+            for name in event.routes:
+                by_route[name] = by_route.get(name, 0) + 1
+            records += [Record(copy, event.key, event.encoded, event) for copy in event.copies]
         return records
 
     def _set_aside(self, batch: Batch, failed: dict[int, tuple[Event, str, str]]) -> None:
@@ -124,6 +117,21 @@ class Publisher:
     def _letter(self, event: Event, code: str, reason: str, stage: str, ruleset: str) -> DeadLetter:
         identity = event.submission.ids[event.index]
         return DeadLetter(original_bytes(event), reason, code, stage, ruleset, identity, self._clock.now_ms())
+
+
+def _note(event: Event, ruleset: str, *, degraded: bool) -> bytes:
+    """What `processing` says of an event beside its id, as the end of an object."""
+    note: JsonObject = {
+        "ruleset": ruleset,
+        "marks": event.marks,
+        "routes": event.routes,
+        "late": event.late,
+        "degraded": _DEGRADED if degraded else (),
+        "received_at": format_time(event.submission.received_ms),
+    }
+    if event.takeovers:
+        note["takeover"] = True
+    return orjson.dumps(note)[1:]
 
 
 def original_bytes(event: Event) -> bytes:

@@ -34,6 +34,7 @@ class Tenure:
         self._max_batches = max_batches
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup | None = None
+        self._ending = False
 
     async def serve(self) -> None:
         """Hold the lease, carry batches and commit them, until the owner is gone: then retire it and return.
@@ -42,8 +43,8 @@ class Tenure:
         """
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self.owner.keep_lease(self._refresh_claims))
-                self._tasks.create_task(self.committer.run())
+                self._tasks.create_task(self._part(self.owner.keep_lease(self._refresh_claims)))
+                self._tasks.create_task(self._part(self.committer.run()))
                 self._on_change()
         except* (OwnerGone, EgressUnavailable) as gone:
             self._stages.counters.owners_retired += 1
@@ -56,13 +57,13 @@ class Tenure:
     @property
     def has_room(self) -> bool:
         """Whether another batch may start now."""
-        return self._tasks is not None and len(self.owner.batches) < self._max_batches
+        return self._tasks is not None and not self._ending and len(self.owner.batches) < self._max_batches
 
     def start(self, batch: Batch, work: Coroutine[None, None, None]) -> None:
         """Carry a batch as part of this tenure: where it loses the lease, all end."""
         if self._tasks is None:
             raise RuntimeError("a batch was started under an owner that does not serve")
-        self._tasks.create_task(self._carry(batch, work))
+        self._tasks.create_task(self._part(self._carry(batch, work)))
 
     def done(self, batch: Batch) -> None:
         """Take a batch whose events have all ended, or hand it to the committer."""
@@ -76,6 +77,14 @@ class Tenure:
         """The batches that hold events not yet ended."""
         batches = {id(batch): batch for batch in (*self.owner.batches.values(), *self.committer.uncommitted())}
         return list(batches.values())
+
+    async def _part(self, work: Coroutine[None, None, None]) -> None:
+        """What fails ends the tenure: from that moment nothing new may start, though others have yet to hear of it."""
+        try:
+            await work
+        except BaseException:
+            self._ending = True
+            raise
 
     async def _carry(self, batch: Batch, work: Coroutine[None, None, None]) -> None:
         try:
@@ -97,8 +106,25 @@ class Tenure:
         except StoreUnavailable:
             _log.warning("owner `%s` could not be ended; its lease will run out", self.owner.id)
         for batch in self.unfinished():
-            held = batch.held()
-            stages.deferred.put_back([event for event in held if event.outcome is not None], batch.watermark_ms)
-            for event in held:
-                if event.outcome is None:
-                    stages.answers.end(event, _RETRY_RETIRED)
+            self._give_back(batch)
+
+    def _give_back(self, batch: Batch) -> None:
+        """Tell senders to try again; events whose senders were answered go to a queue.
+
+        What is surely out is only to be counted; the rest goes through the stages once more, and may then be out twice.
+        """
+        stages = self._stages
+        for event, outcome in batch.counted:
+            if event.outcome is None and event.submission.taken:
+                stages.answers.tell(event, outcome)
+        counting, returned = [], []
+        for event in batch.held():
+            if event.outcome is not None:
+                counting.append(event)
+            elif event.submission.taken:
+                event.begin_again()
+                returned.append(event)
+            else:
+                stages.answers.end(event, _RETRY_RETIRED)
+        stages.deferred.put_back(counting, batch.watermark_ms)
+        stages.intake.returned.put_back(returned, batch.watermark_ms)

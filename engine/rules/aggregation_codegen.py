@@ -7,7 +7,7 @@ accumulator (`Live`) stands here as a protocol. Rule of the file: no method call
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Final, Protocol, TypeGuard, cast
 
 from engine.event import Event
 from engine.rules.aggregation_plan import BOOKKEEPING, TOUCHED, AggregationPlan, GroupList, plan_aggregation
@@ -15,8 +15,10 @@ from engine.rules.conditions import ConditionWriter
 from engine.rules.emitter import Emitter
 from engine.rules.fields import Fields
 from engine.rules.keys import key_part
-from engine.rules.measures import Custom
+from engine.rules.measures import Custom, MeasureKind, NumberKind, update_numbers
 from engine.rules.model import Measure, Path, Ruleset
+
+_NEVER_MS: Final = -(1 << 60)
 
 
 class Live(Protocol):
@@ -104,9 +106,9 @@ class _Writer:
         with emitter.block("if watermark_ms is None:"):
             emitter.line("return")
         with self._each_event():
-            for plan in self._plans:
+            for index, plan in enumerate(self._plans):
                 route = self._ruleset.routes[str(plan.rule.late_route)]
-                with emitter.block(f"if ({self._takes(plan)}) and {_closed(plan)}:"):
+                with emitter.block(f"if ({self._takes(plan)}) and {_start(plan)} <= closed_{index}:"):
                     emitter.line(f"key = {self._key([path for _, path in plan.rule.key])}")
                     name = emitter.bind(route.name, "route")
                     with emitter.block(f"if key is not None and {name} not in event.routes:"):
@@ -116,9 +118,16 @@ class _Writer:
 
     @contextmanager
     def _each_event(self) -> Iterator[None]:
-        with self._emitter.block("for event in events:"):
-            self._emitter.line("data = event.data")
-            self._emitter.line("time_ms = event.time_ms")
+        """The loop; `closed_N` is the last start of a pane of which the last window has closed."""
+        emitter = self._emitter
+        emitter.line(f"now_ms = {_NEVER_MS} if watermark_ms is None else watermark_ms")
+        for index, plan in enumerate(self._plans):
+            emitter.line(f"closed_{index} = now_ms - {plan.rule.size_ms + plan.rule.allow_late_ms}")
+        with emitter.block("for event in events:"):
+            emitter.line("data = event.data")
+            emitter.line("time_ms = event.time_ms")
+            for every_ms in dict.fromkeys(plan.rule.every_ms for plan in self._plans):
+                emitter.line(f"start_{every_ms} = time_ms - time_ms % {every_ms}")
             self._fields.emit_reads()
             yield
 
@@ -133,17 +142,17 @@ class _Writer:
         emitter.line(f"key = {self._key([path for _, path in rule.key])}")
         with emitter.block("if key is None:"):
             emitter.line(f"live_{index}.unkeyed += {0 if look else 1}")
-        skip = "" if rule.late_route is None else f"not {self._late(plan)}"
-        with emitter.block(f"elif {skip}:" if skip else "else:"):
-            emitter.line(f"start_ms = time_ms - time_ms % {rule.every_ms}")
-            emitter.line(f"pane = panes_{index}.get(start_ms)")
+        start = _start(plan)
+        skip = rule.late_route is not None
+        with emitter.block(f"elif {start} > closed_{index}:" if skip else "else:"):
+            emitter.line(f"pane = panes_{index}.get({start})")
             emitter.line("g = pane.get(key) if pane is not None else None")
             if look:
                 with emitter.block("if g is None:"):
-                    emitter.line(f"live_{index}.note_missing(start_ms, key)")
+                    emitter.line(f"live_{index}.note_missing({start}, key)")
                 return
             if not skip:
-                with emitter.block(f"if {self._late(plan)}:"):
+                with emitter.block(f"if {start} <= closed_{index}:"):
                     emitter.line(f"live_{index}.late += 1")
             self._touch(index, plan)
         if skip and not look:
@@ -153,7 +162,7 @@ class _Writer:
     def _touch(self, index: int, plan: AggregationPlan) -> None:
         emitter = self._emitter
         with emitter.block("if g is None:"):
-            emitter.line(f"g = live_{index}.new_group(start_ms, key)")
+            emitter.line(f"g = live_{index}.new_group({_start(plan)}, key)")
         with emitter.block("if g is None:"):
             emitter.line(f"live_{index}.overflow += 1")
         with emitter.block("else:"):
@@ -165,9 +174,22 @@ class _Writer:
                 emitter.line(f"g[{TOUCHED}] = number_{index}")
                 emitter.line(f"touched_{index}.append(g)")
             emitter.line(f"events_{index} += 1")
+            self._numbers(plan, own)
             for measure in own:
-                if not isinstance(plan.slots_of[measure.name][0], Custom):
+                kind = plan.slots_of[measure.name][0]
+                if not isinstance(kind, Custom) and not _shares(kind, measure):
                     self._measure(plan, measure)
+
+    def _numbers(self, plan: AggregationPlan, measures: Sequence[Measure]) -> None:
+        """Measures of one numeric field look at its type once."""
+        by_field: dict[Path | None, list[tuple[NumberKind, int]]] = {}
+        for measure in measures:
+            kind, at = plan.slots_of[measure.name]
+            if _shares(kind, measure):
+                by_field.setdefault(measure.field, []).append((kind, BOOKKEEPING + at))
+        for field, kinds in by_field.items():
+            value = "None" if field is None else self._fields.local(field)
+            self._lines(update_numbers(kinds, self._emitter.bind, value))
 
     def _measure(self, plan: AggregationPlan, measure: Measure) -> None:
         kind, at = plan.slots_of[measure.name]
@@ -182,9 +204,6 @@ class _Writer:
     def _lines(self, lines: Iterator[str]) -> None:
         for line in lines:
             self._emitter.line(line)
-
-    def _late(self, plan: AggregationPlan) -> str:
-        return f"(watermark_ms is not None and {_closed(plan)})"
 
     def _key(self, parts: Sequence[Path]) -> str:
         """The key inside: text for one part, a tuple for several; None where a part is missing."""
@@ -202,7 +221,10 @@ class _Writer:
         return f"None if {missing} else ({', '.join(names)})"
 
 
-def _closed(plan: AggregationPlan) -> str:
-    """Whether the last window that holds the event's pane has closed."""
-    rule = plan.rule
-    return f"time_ms - time_ms % {rule.every_ms} + {rule.size_ms + rule.allow_late_ms} <= watermark_ms"
+def _shares(kind: MeasureKind, measure: Measure) -> TypeGuard[NumberKind]:
+    return isinstance(kind, NumberKind) and measure.condition is None
+
+
+def _start(plan: AggregationPlan) -> str:
+    """The local with the start of the event's pane."""
+    return f"start_{plan.rule.every_ms}"

@@ -129,6 +129,7 @@ class _FilterWriter:
         change = self._emitter.bind(compile_transform(action, source_names), "change")
         with self._emitter.block("try:"):
             self._emitter.line(f"data = event.data = {change}(data)")
+            self._emitter.line('event.body = b""')
         with self._emitter.block("except Exception:"):
             self._emitter.line(f"errors[{index}] += 1")
         with self._emitter.block("else:"):

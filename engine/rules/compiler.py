@@ -15,11 +15,12 @@ from engine.rules.diagnostics import Finding, Findings
 from engine.rules.lints import lint
 from engine.rules.loader import load_yaml
 from engine.rules.model import Ruleset
-from engine.rules.parse_enrichment import BUILT_IN_SOURCES, Surroundings
+from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import parse
 from engine.rules.plan import Plan, make_plan
 from engine.rules.schema_files import read_schemas
 from engine.rules.snapshot import digest_of, read_rule_files
+from engine.rules.source_settings import BUILT_IN_SOURCES
 
 MEASURE_PLUGINS: Final = "rulemill.measures"
 SOURCE_PLUGINS: Final = "rulemill.sources"

@@ -1,14 +1,15 @@
-"""Derived fields as one generated function over a batch.
+"""Derived fields as generated code.
 
-In: events with their contexts. Out: the same events with `enrichment.derived` filled. Rule of the file: a field whose
-input is missing or of the wrong type is left out; nothing raises.
+In: the derived fields of a ruleset. Out: lines that compute them for one event with its contexts. Rule of the file: a field whose
+input is missing or of the wrong type is left out, and so is a division by zero, an hour in an unknown zone, and an expression that finds
+nothing or raises.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, cast
 
-from engine.event import Event, JsonObject
+from engine.event import JsonObject
 from engine.rules.emitter import Emitter
 from engine.rules.expressions import ExtractionFailed, compile_expression
 from engine.rules.fields import Fields
@@ -17,32 +18,19 @@ from engine.rules.times import parse_time
 from engine.rules.timezones import PARTS_OF_DAY, local_hour
 from engine.rules.values import DERIVED, ENRICHMENT
 
-Derive = Callable[[Sequence[Event]], None]
-
 _HOUR_MS: Final = 3_600_000
 _NUMBER: Final = "(type({0}) is int or type({0}) is float)"
 
 
-def compile_derived(ruleset: Ruleset) -> Derive:
-    """A function that computes the derived fields of a batch, in the order written, so that one can use those before it.
+class DerivedWriter:
+    """Writes what computes the derived fields of one event.
 
-    Each event must have an object `enrichment` with an object `derived` in it, which the function fills. Left out is also
-    a division by zero, an hour in an unknown zone, and an expression that finds nothing or raises.
+    The function has the locals `event`, `data`, the event's dict, and `derived`, the object of it that is filled.
     """
-    emitter = Emitter("derived fields")
-    writer = _DerivedWriter(emitter, Fields(emitter, ruleset.enrichment.sources), ruleset)
-    if ruleset.enrichment.derived:
-        with emitter.block("for event in events:"):
-            writer.write_all()
-    return cast("Derive", emitter.function("events"))
 
-
-class _DerivedWriter:
-    """Writes the body of the loop; the locals are `data` and `derived`, the object to fill."""
-
-    def __init__(self, emitter: Emitter, fields: Fields, ruleset: Ruleset) -> None:
+    def __init__(self, emitter: Emitter, ruleset: Ruleset) -> None:
         self._emitter = emitter
-        self._fields = fields
+        self._fields = Fields(emitter, ruleset.enrichment.sources)
         self._sources = ruleset.enrichment.sources
         self._derived = ruleset.enrichment.derived.values()
         self._time = ruleset.events.time
@@ -58,9 +46,6 @@ class _DerivedWriter:
 
     def write_all(self) -> None:
         """Write all fields, each reading what those before it gave."""
-        enrichment, derived = self._emitter.bind(ENRICHMENT, "member"), self._emitter.bind(DERIVED, "member")
-        self._emitter.line("data = event.data")
-        self._emitter.line(f"derived = data[{enrichment}][{derived}]")
         self._fields.emit_reads()
         used = {
             path.steps[1]

@@ -44,6 +44,7 @@ CODES: Final = {
     "E214": "a rule test that cannot fail or is not well formed",
     "E215": "the version of the rules language is missing or unknown",
     "E216": "no file says where the type and the time of an event stand",
+    "E217": "a setting that does nothing without another one",
     "E301": "an id is used twice",
     "E302": "a field that no event or source has",
     "E303": "a name that is not declared",

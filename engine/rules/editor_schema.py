@@ -19,10 +19,11 @@ from engine.rules.editor_parts import Schema, choice, closed, definitions, descr
 from engine.rules.editor_sections import Names
 from engine.rules.loader import load_yaml
 from engine.rules.model import Ruleset
-from engine.rules.parse_enrichment import BUILT_IN_SOURCES, Surroundings
+from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import _ROUTINGS, SECTIONS, parse
 from engine.rules.schema_files import read_schemas
 from engine.rules.snapshot import read_rule_files
+from engine.rules.source_settings import BUILT_IN_SOURCES
 
 SECTION_HELP: Final = {
     "events": "The event types, and where an event says what it is, when it happened and whose it is.",

@@ -34,7 +34,8 @@ from engine.rules.editor_parts import (
 )
 from engine.rules.model import Aggregation, Deduplication, Emit, Events, LatePolicy
 from engine.rules.parse_aggregations import BUILT_IN_MEASURES, COMPUTED_MEASURES
-from engine.rules.parse_enrichment import _KINDS_OF_DERIVED, BUILT_IN_SOURCES, SourceKind
+from engine.rules.parse_enrichment import _KINDS_OF_DERIVED
+from engine.rules.source_settings import BUILT_IN_SOURCES, Setting, SourceKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,16 @@ SOURCE_HELP: Final = {
 }
 SETTING_HELP: Final = {
     "path": "The file, relative to this one.",
-    "id": "The column or member that holds the key.",
-    "url": "Where to ask; `{key}` stands for the key that is looked up.",
-    "batch_url": "Where to ask for several keys at once.",
+    "id": "The column or member that holds the key, in a table or an answer with several rows.",
+    "url": "Where to ask. In the URL of a service `{key}` stands for the key that is looked up; a database has its own form of URL.",
+    "batch_url": "Where to ask for several keys at once; `{keys}` stands for them, parted by commas.",
+    "batch_size": "The most keys of one question.",
     "headers": "Headers that are sent with every request.",
     "timeout": "How long to wait for one answer: `200ms`.",
     "concurrency": "How many questions at once.",
     "key": "The key to read; `{key}` stands for the key that is looked up.",
-    "query": "The query; `:key` stands for the key that is looked up.",
+    "max_answer_bytes": "The largest answer that is taken; a larger one is a failure.",
+    "query": "The query; `:key` stands for the key that is looked up, or `:keys` in `id IN :keys` for several at once.",
 }
 DERIVED_HELP: Final = {
     "bucket": "The label of the range that the number falls into; goes with `edges` and `labels`.",
@@ -171,20 +174,24 @@ def place_to_ask(names: Names) -> Schema:
 
 
 def _settings(kind: SourceKind) -> Schema:
-    return closed({name: _setting(name, kind) for name in kind.settings}, kind.required)
+    settings = {
+        name: described(SETTING_HELP.get(name, ""), _setting(name, setting, kind)) for name, setting in kind.settings.items()
+    }
+    needs = {name: [setting.needs] for name, setting in kind.settings.items() if setting.needs in kind.settings}
+    return closed(settings, kind.required, dependentRequired=needs)
 
 
-def _setting(name: str, kind: SourceKind) -> Schema:
-    help = SETTING_HELP.get(name, "")
-    if name == "headers":
-        return {"description": help, "type": "object"}
-    if name == "timeout":
-        return text(help, pattern=rf"{DURATION_PATTERN}|\$\{{")
-    if name == "concurrency":
-        return {"description": help, "type": ["integer", "string"], "minimum": 1, "pattern": r"^[1-9][0-9]*$|\$\{"}
-    if kind.placeholder and name == kind.placeholder[0]:
-        return text(help, pattern=rf"{re.escape(kind.placeholder[1])}|\$\{{")
-    return text(help)
+def _setting(name: str, setting: Setting, kind: SourceKind) -> Schema:
+    """A value as it is written: where the environment gives it, it is text."""
+    if setting.form == "headers":
+        return {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
+    if setting.form == "whole":
+        bounds = {"minimum": setting.least, "maximum": setting.most}
+        return {"type": ["integer", "string"], **bounds, "pattern": r"^[1-9][0-9]*$|\$\{"}
+    if setting.form == "duration":
+        return {"type": "string", "pattern": rf"{DURATION_PATTERN}|\$\{{"}
+    marks = [re.escape(mark) for mark in kind.marks.get(name, ())]
+    return {"type": "string", "minLength": 1, **({"pattern": "|".join([*marks, r"\$\{"])} if marks else {})}
 
 
 def _source() -> Schema:
@@ -196,6 +203,7 @@ def _source() -> Schema:
             "fallback": described("Asked in turn when the one before has nothing or fails.", one_or_many(place)),
             "cache": described("How long answers are kept.", _cache()),
             "breaker": described("When a failing source is left alone.", _breaker()),
+            "max_waiting": whole("The most keys that are asked for at a time; an event with one more goes on without.", 1),
             "fields": list_of(text("A member of the answer."), description="The members that are taken over; all without this."),
             "default": {"type": "object", "description": "Stands in where nothing is known."},
         },
@@ -212,7 +220,7 @@ def _cache() -> Schema:
                 closed({"ttl": duration("How long in this process."), "max_entries": most}, ["ttl"]),
             ),
             "shared": described(
-                "Answers kept in the store.",
+                "Answers kept in the store that all instances share.",
                 closed({"ttl": duration("How long in the store that all instances share.")}, ["ttl"]),
             ),
             "negative_ttl": duration("How long it is remembered that there is nothing."),

@@ -70,7 +70,23 @@ class Count(MeasureKind):
         return slots[0]
 
 
-class Sum(MeasureKind):
+class NumberKind(MeasureKind):
+    """A measure of numbers: the ways in for the two types are apart, so that measures of one field share the test of its type."""
+
+    @abstractmethod
+    def take_int(self, value: str, slot: int) -> Iterator[str]:
+        """Lines that take in the local `value`, an int."""
+
+    @abstractmethod
+    def take_float(self, bind: Bind, value: str, slot: int) -> Iterator[str]:
+        """Lines that take in the local `value`, a float."""
+
+    def update(self, bind: Bind, value: str, slot: int) -> Iterator[str]:
+        """See MeasureKind."""
+        return update_numbers([(self, slot)], bind, value)
+
+
+class Sum(NumberKind):
     """The sum: of integers exactly, of floats with Neumaier's compensation, so that order and merging hardly matter.
 
     Slots: the integers' sum, the floats' sum, its compensation.
@@ -82,12 +98,13 @@ class Sum(MeasureKind):
         """See MeasureKind."""
         return [0, 0.0, 0.0]
 
-    def update(self, bind: Bind, value: str, slot: int) -> Iterator[str]:
-        """See MeasureKind."""
-        yield f"if type({value}) is int:"
-        yield f"    g[{slot}] += {value}"
-        yield f"elif type({value}) is float:"
-        yield f"    {bind(add_float, 'add_float')}(g, {slot + 1}, {value})"
+    def take_int(self, value: str, slot: int) -> Iterator[str]:
+        """See NumberKind."""
+        yield f"g[{slot}] += {value}"
+
+    def take_float(self, bind: Bind, value: str, slot: int) -> Iterator[str]:
+        """See NumberKind."""
+        yield f"{bind(add_float, 'add_float')}(g, {slot + 1}, {value})"
 
     def merge(self, into: Slots, other: Slots) -> Slots:
         """See MeasureKind."""
@@ -113,14 +130,15 @@ class Average(Sum):
         """See MeasureKind."""
         return [0, 0.0, 0.0, 0]
 
-    def update(self, bind: Bind, value: str, slot: int) -> Iterator[str]:
-        """See MeasureKind."""
-        yield f"if type({value}) is int:"
-        yield f"    g[{slot}] += {value}"
-        yield f"    g[{slot + 3}] += 1"
-        yield f"elif type({value}) is float:"
-        yield f"    {bind(add_float, 'add_float')}(g, {slot + 1}, {value})"
-        yield f"    g[{slot + 3}] += 1"
+    def take_int(self, value: str, slot: int) -> Iterator[str]:
+        """See NumberKind."""
+        yield from super().take_int(value, slot)
+        yield f"g[{slot + 3}] += 1"
+
+    def take_float(self, bind: Bind, value: str, slot: int) -> Iterator[str]:
+        """See NumberKind."""
+        yield from super().take_float(bind, value, slot)
+        yield f"g[{slot + 3}] += 1"
 
     def merge(self, into: Slots, other: Slots) -> Slots:
         """See MeasureKind."""
@@ -132,7 +150,7 @@ class Average(Sum):
         return combine("ratio", total, slots[3])
 
 
-class Extreme(MeasureKind):
+class Extreme(NumberKind):
     """The smallest or the largest number."""
 
     def __init__(self, sign: str) -> None:
@@ -142,11 +160,14 @@ class Extreme(MeasureKind):
         """See MeasureKind."""
         return [None]
 
-    def update(self, bind: Bind, value: str, slot: int) -> Iterator[str]:  # noqa: ARG002 - needs no constant
-        """See MeasureKind."""
-        yield f"if type({value}) is int or type({value}) is float:"
-        yield f"    if g[{slot}] is None or {value} {self._sign} g[{slot}]:"
-        yield f"        g[{slot}] = {value}"
+    def take_int(self, value: str, slot: int) -> Iterator[str]:
+        """See NumberKind."""
+        yield f"if g[{slot}] is None or {value} {self._sign} g[{slot}]:"
+        yield f"    g[{slot}] = {value}"
+
+    def take_float(self, bind: Bind, value: str, slot: int) -> Iterator[str]:  # noqa: ARG002 - needs no constant
+        """See NumberKind."""
+        return self.take_int(value, slot)
 
     def merge(self, into: Slots, other: Slots) -> Slots:
         """See MeasureKind."""
@@ -284,6 +305,14 @@ class Custom(MeasureKind):
     def decode(self, values: Slots) -> Slots:
         """See MeasureKind."""
         return [self._plugin.from_bytes(bytes.fromhex(values[0]))]
+
+
+def update_numbers(kinds: Sequence[tuple[NumberKind, int]], bind: Bind, value: str) -> Iterator[str]:
+    """Lines that take the local `value` into several measures of numbers, each with the first of its slots."""
+    yield f"if type({value}) is int:"
+    yield from (f"    {line}" for kind, slot in kinds for line in kind.take_int(value, slot))
+    yield f"elif type({value}) is float:"
+    yield from (f"    {line}" for kind, slot in kinds for line in kind.take_float(bind, value, slot))
 
 
 def add_float(slots: Slots, at: int, value: float) -> None:

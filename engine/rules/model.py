@@ -9,7 +9,7 @@ Times and durations are whole milliseconds. `None` for a duration means that the
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Scalar = str | int | float | bool
 
@@ -159,9 +159,15 @@ class Deduplication:
     span: Span = field(default=NOWHERE, compare=False)
 
 
+MAX_WAITING: Final = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """One place to ask: kind `file`, `http`, `sql`, `redis` or a plug-in's, and its settings as written."""
+    """One place to ask: kind `file`, `http`, `sql`, `redis` or a plug-in's, and its settings.
+
+    A plug-in's are as written; the others have their defaults filled in, and durations are in ms.
+    """
 
     kind: str
     settings: Mapping[str, object]
@@ -194,7 +200,10 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An enrichment source: `chain` is `from` and then each fallback; `fields` empty means all."""
+    """An enrichment source: `chain` is `from` and then each fallback; `fields` empty means all.
+
+    At most `max_waiting` keys are asked for at a time.
+    """
 
     name: str
     lookup: Path
@@ -203,6 +212,7 @@ class Source:
     breaker: Breaker | None = None
     fields: tuple[str, ...] = ()
     default: Mapping[str, object] | None = None
+    max_waiting: int = MAX_WAITING
     span: Span = field(default=NOWHERE, compare=False)
 
 

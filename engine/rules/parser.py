@@ -12,9 +12,10 @@ from engine.rules.diagnostics import Findings
 from engine.rules.model import Events, Ruleset, Span
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode
 from engine.rules.parse_aggregations import parse_aggregations
-from engine.rules.parse_enrichment import Surroundings, parse_enrichment
+from engine.rules.parse_enrichment import parse_enrichment
 from engine.rules.parse_events import Schemas, parse_deduplication, parse_events
 from engine.rules.parse_filters import parse_conditions, parse_filters, parse_lists, parse_routes
+from engine.rules.parse_sources import Surroundings
 from engine.rules.parse_tests import parse_tests
 from engine.rules.paths import parse_path
 from engine.rules.reading import MapReader, read_choice, read_map

@@ -7,7 +7,7 @@ from engine.event import Event, FilterCounts
 from engine.rules.aggregation_codegen import AggregationCode, compile_aggregations
 from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.codegen import compile_filters
-from engine.rules.derived import compile_derived
+from engine.rules.enrichment_codegen import Enrich, compile_enrichment
 from engine.rules.model import Ruleset
 from engine.rules.plan_events import EventPlan, compile_events
 
@@ -21,7 +21,7 @@ class Plan:
     id: str
     ruleset: Ruleset
     events: EventPlan
-    derive: Callable[[Sequence[Event]], None]
+    enrich: Enrich
     filter: Callable[[Sequence[Event], FilterCounts], None]
     aggregation_code: AggregationCode
     aggregations: Mapping[str, AggregationPlan]
@@ -39,7 +39,7 @@ def make_plan(ruleset: Ruleset) -> Plan:
         ruleset.digest[:_ID_DIGITS],
         ruleset,
         compile_events(ruleset),
-        compile_derived(ruleset),
+        compile_enrichment(ruleset),
         compile_filters(ruleset),
         code,
         {plan.rule.id: plan for plan in code.plans},

@@ -6,7 +6,6 @@ for what is missing and never raises.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import methodcaller
 
 from engine.event import JsonObject
 from engine.rules.model import Deduplication, Path, Ruleset
@@ -33,7 +32,8 @@ class TypePlan:
 class EventPlan:
     """What the decoder asks of an event. `max_future_ms` and `max_past_ms` None switch that side off.
 
-    `read_key` returns None for every event where the ruleset orders nothing.
+    `read_key` returns None for every event where the ruleset orders nothing. `members` are the names of the members that hold type,
+    time and key, each empty where that is not one member.
     """
 
     type_path: Path
@@ -41,6 +41,7 @@ class EventPlan:
     read_type: Reader
     read_time: Reader
     read_key: Reader
+    members: tuple[str, str, str]
     max_future_ms: int | None
     max_past_ms: int | None
     pass_unknown_types: bool
@@ -57,6 +58,7 @@ def compile_events(ruleset: Ruleset) -> EventPlan:
         read_type=reader(events.type),
         read_time=reader(events.time),
         read_key=reader(events.key) if events.key else _read_nothing,
+        members=(single_member(events.type), single_member(events.time), single_member(events.key)),
         max_future_ms=events.max_future_ms,
         max_past_ms=events.max_past_ms,
         pass_unknown_types=events.unknown_types == "pass",
@@ -66,10 +68,14 @@ def compile_events(ruleset: Ruleset) -> EventPlan:
 
 def reader(path: Path) -> Reader:
     """A function that reads the path from an event's own members; None stands for missing as for null."""
-    steps = path.steps
-    if len(steps) == 1:
-        return methodcaller("get", steps[0])
-    return lambda data: _follow(data, steps)
+    steps, member = path.steps, single_member(path)
+    return (lambda data: data.get(member)) if member else (lambda data: _follow(data, steps))
+
+
+def single_member(path: Path | None) -> str:
+    """The name where the path is one member of the event, so that a loop can read it without a call; otherwise empty."""
+    steps = path.steps if path else ()
+    return steps[0] if len(steps) == 1 and isinstance(steps[0], str) else ""
 
 
 def _type_plan(name: str, ruleset: Ruleset) -> TypePlan:

@@ -75,11 +75,8 @@ class MapReader:
         node = self.take(key, required=required, example=example)
         if node is None:
             return default
-        number = read_number(node, f"`{key}`", minimum, maximum, self.findings)
-        if number is not None and number != int(number):
-            self.findings.add("E203", f"`{key}` is a whole number, not {shown(number)}", node.span)
-            return default
-        return default if number is None else int(number)
+        number = read_whole(node, f"`{key}`", minimum, maximum, self.findings)
+        return default if number is None else number
 
     def number(
         self, key: str, default: float, minimum: float, maximum: float, *, required: bool = False, example: str = ""
@@ -213,6 +210,15 @@ def read_number(node: Node, what: str, minimum: float, maximum: float, findings:
         findings.add("E205", f"{what} is {node.text}, out of range", node.span, help=f"at least {shown(minimum)}{upper}")
         return None
     return node.value
+
+
+def read_whole(node: Node, what: str, minimum: int, maximum: int, findings: Findings) -> int | None:
+    """The node as a whole number between the two bounds."""
+    number = read_number(node, what, minimum, maximum, findings)
+    if number is not None and number != int(number):
+        findings.add("E203", f"{what} is a whole number, not {shown(number)}", node.span)
+        return None
+    return None if number is None else int(number)
 
 
 def _as_number_text(node: Node) -> str:

@@ -22,14 +22,16 @@ _MINUTE_CHARS: Final = 16
 _MINUTE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([01][0-9]|2[0-3]):([0-5][0-9])")
 _SECONDS: Final = re.compile(r":([0-5][0-9]|60)(?:\.([0-9]+))?(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))")
 
-# Text splits into a minute (`2026-03-01T09:30`), which many events share, the second (`:05`), and the rest (`.123Z`), of which
-# there are a thousand with milliseconds and one offset: few enough to stay in the processor's cache. Minutes and rests are
-# remembered up to these bounds, then forgotten.
+# Text splits into a second (`2026-03-01T09:30:05`), which many events share, and the rest (`.123Z`), of which there are a
+# thousand with milliseconds and one offset: few enough to stay in the processor's cache. Both are remembered up to these bounds,
+# then forgotten, and so are minutes, of which seconds that are not remembered are made.
 _MAX_MINUTES: Final = 10_000
+_MAX_SECONDS: Final = 10_000
 _MAX_RESTS: Final = 10_000
 _REMEMBERED_FRACTION_DIGITS: Final = 3
 _SECOND_CHARS: Final = 19
 _SECOND_MS: Final = {f":{second:02}": second * 1000 for second in range(60)}
+_known_seconds: dict[str, int] = {}
 _known_minutes: dict[str, int] = {}
 _known_rests: dict[str, int] = {}
 
@@ -43,9 +45,9 @@ def parse_time(value: object) -> int | None:
     """
     if isinstance(value, str):
         try:
-            return _known_minutes[value[:16]] + _SECOND_MS[value[16:19]] + _known_rests[value[19:]]
+            return _known_seconds[value[:19]] + _known_rests[value[19:]]
         except KeyError:
-            return _parse_text(value)
+            return _put_together(value)
     if type(value) is int and MIN_TIME_MS <= value <= MAX_TIME_MS:
         return value
     return None
@@ -57,6 +59,17 @@ def format_time(time_ms: int) -> str:
     Raises OverflowError outside MIN_TIME_MS to MAX_TIME_MS.
     """
     return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def _put_together(text: str) -> int | None:
+    """A second that is not remembered, from its minute; what is known of neither is read."""
+    try:
+        second_ms = _known_minutes[text[:_MINUTE_CHARS]] + _SECOND_MS[text[_MINUTE_CHARS:_SECOND_CHARS]]
+        rest_ms = _known_rests[text[_SECOND_CHARS:]]
+    except KeyError:
+        return _parse_text(text)
+    _remember(_known_seconds, _MAX_SECONDS, text[:_SECOND_CHARS], second_ms)
+    return second_ms + rest_ms
 
 
 def _parse_text(text: str) -> int | None:

@@ -32,6 +32,7 @@ MISSING: Final = Missing.MISSING
 ENRICHMENT: Final = "enrichment"
 """The member of an event that holds one object per source, and `derived`."""
 DERIVED: Final = "derived"
+STATUS: Final = "status"
 
 KINDS: Final[dict[type, Kind]] = {str: "string", int: "number", float: "number", bool: "boolean"}
 

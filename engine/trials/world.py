@@ -14,6 +14,7 @@ import orjson
 
 from engine.app import Limits, build_generation, build_processor
 from engine.enrichment.given import GivenContexts
+from engine.enrichment.pool import SourcePool
 from engine.event import RETRY, Event, FilterCounts, JsonObject, Outcome, Record, Submission
 from engine.pipeline.aggregate import WindowValues, read_values
 from engine.pipeline.generation import Generation
@@ -83,6 +84,7 @@ class World:
         self._faults: dict[str, str | None] = {}
         self._sources: list[GivenContexts] = []
         self._records_seen = 0
+        self._pool = SourcePool(self.clock, self._source)
         self._processor = build_processor(
             plan,
             store=self.store,
@@ -91,7 +93,7 @@ class World:
             clock=self.clock,
             options=Options(lease=_LEASE),
             topic=TOPIC,
-            source=self._source,
+            pool=self._pool,
         )
         self._watch(self._stages.intake.generation)
         self._running: asyncio.Task[None] | None = None
@@ -160,7 +162,7 @@ class World:
         """Put another plan into service; what is on its way keeps to the one it came under."""
         stages = self._stages
         number = stages.intake.generation.number + 1
-        self._watch(build_generation(plan, number, self.clock, stages.counters, Limits(), self._source))
+        self._watch(build_generation(plan, number, self.clock, stages.counters, Limits(), self._pool))
 
     async def windows(self, aggregation: str, key: str) -> list[WindowValues]:
         """The committed windows of a key, by start."""

@@ -7,10 +7,11 @@ from engine.rules.checks import check
 from engine.rules.diagnostics import Findings
 from engine.rules.lints import lint
 from engine.rules.loader import load_yaml
-from engine.rules.parse_enrichment import BUILT_IN_SOURCES, Surroundings
+from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import SECTIONS, Written, parse
 from engine.rules.paths import PathInvalid, parse_path
 from engine.rules.reports import FORMS
+from engine.rules.source_settings import BUILT_IN_SOURCES
 
 WORDS = (
     *SECTIONS, "version", "routing", "type", "time", "key", "types", "schema", "ordering", "wait", "late", "max_skew", "future", "ttl", "sources",

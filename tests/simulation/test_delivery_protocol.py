@@ -69,15 +69,18 @@ def some_clients(seed: int) -> list[Client]:
     return [Client(f"c{number}", [line(identity) for identity in batch], ["p", "q"]) for number, batch in enumerate(batches)]
 
 
-async def live_through(plan: Plan, mix: str, seed: int, *, passing: bool, counting_blocked: bool) -> None:
+async def live_through(
+    plan: Plan, mix: str, seed: int, *, passing: bool, counting_blocked: bool, ack_received: bool = False
+) -> None:
     world = World(
         plan,
         seed,
         replace(MIXES[mix]),
         some_clients(seed),
         passing=passing,
-        lossy=passing and bool(MIXES[mix].crash),
+        lossy=(passing or ack_received) and bool(MIXES[mix].crash),
         counting_blocked=counting_blocked,
+        ack_received=ack_received,
     )
     await run(world)
 
@@ -89,3 +92,12 @@ def test_every_law_holds_at_every_step(plans: dict[tuple[str, str], Plan], mix: 
     for seed in range(SEEDS):
         passing, counting = on_failure == "pass", counted == "include"
         asyncio.run(live_through(plans[on_failure, counted], mix, seed, passing=passing, counting_blocked=counting))
+
+
+@pytest.mark.parametrize("on_failure", ["reject", "pass"])
+@pytest.mark.parametrize("mix", MIXES)
+def test_what_was_answered_as_received_goes_on_to_its_end(plans: dict[tuple[str, str], Plan], mix: str, on_failure: str) -> None:
+    for seed in range(SEEDS):
+        passing = on_failure == "pass"
+        plan = plans[on_failure, "exclude"]
+        asyncio.run(live_through(plan, mix, seed, passing=passing, counting_blocked=False, ack_received=True))

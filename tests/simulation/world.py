@@ -108,7 +108,7 @@ class Process:
             egress=SimulatedEgress(self),
             dead_letters=world.dead_letters,
             clock=self.clock,
-            options=Options(max_batches=3, lease=LeaseTimes(), owner_name=self._new_owner),
+            options=Options(max_batches=3, lease=LeaseTimes(), owner_name=self._new_owner, ack_received=world.ack_received),
             topic="events",
         )
         self.task = asyncio.ensure_future(self.processor.run())
@@ -179,6 +179,7 @@ class World:
     passing: bool = False
     lossy: bool = False
     counting_blocked: bool = False
+    ack_received: bool = False
     network: Network = field(default_factory=Network)
     deliveries: list[Delivery] = field(default_factory=list)
     topic: list[Record] = field(default_factory=list)

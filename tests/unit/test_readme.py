@@ -17,10 +17,11 @@ from engine.rules.reports import human
 
 ROOT = Path(__file__).parents[2]
 RULES = (ROOT / "docs" / "rules.md").read_text("utf-8")
+ENRICHMENT = (ROOT / "docs" / "enrichment.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
-BLOCKS = re.findall(r"^```yaml (ruleset|section)\n(.*?)^```$", RULES + README, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```yaml (ruleset|section)\n(.*?)^```$", RULES + README + ENRICHMENT, re.MULTILINE | re.DOTALL)
 RULESETS = [text for mark, text in BLOCKS if mark == "ruleset"]
 SECTIONS = [text for mark, text in BLOCKS if mark == "section"]
 OPERATOR_ROWS = re.findall(r"^\| `(\w+)` \| `(.+?)` \| ", RULES, re.MULTILINE)

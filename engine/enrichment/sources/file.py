@@ -9,14 +9,26 @@ import orjson
 
 from engine.errors import LookupFailed
 from engine.event import JsonObject
-from engine.ports import Clock
+from engine.ports import Clock, LookupLimits
+from engine.rules.model import SourceSpec
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_MS = 1_000
 
 
+def build(spec: SourceSpec, clock: Clock) -> "FileSource":
+    """The source of a rule, its file read. Raises LookupFailed where it cannot be."""
+    id_field = spec.settings.get("id")
+    path = Path(spec.span.file).parent / str(spec.settings["path"])
+    built = FileSource(path, None if id_field is None else str(id_field), clock)
+    built.rows()
+    return built
+
+
 class FileSource:
     """A table by key. A file that cannot be read leaves the table as it was, and `problem` saying why."""
+
+    limits = LookupLimits(max_keys=10_000, concurrency=1, timeout_ms=60_000)
 
     def __init__(self, path: Path, id_field: str | None, clock: Clock) -> None:
         self.problem: str | None = None
@@ -54,6 +66,8 @@ class FileSource:
                 self._rows = read_table(self._path, self._id_field)
                 self._seen = seen
                 self.version += 1
+            if self.problem is not None:
+                _log.warning("enrichment file `%s` can be read again", self._path)
             self.problem = None
         except (OSError, ValueError) as error:
             if self.problem is None:

@@ -45,3 +45,14 @@ async def test_an_old_answer_is_better_than_none() -> None:
     contexts.fault = "stale"
 
     assert await found(contexts) == ({"plan": "premium"}, "stale")
+
+
+async def test_each_look_up_is_counted_once_by_how_it_ended() -> None:
+    contexts = GivenContexts(Source("user", LOOKUP, ()), {"plan": "premium"})
+
+    await contexts.fetch(["u1", "u1", "u2"])
+    contexts.fault = "breaker_open"
+    await contexts.fetch(["u1"])
+
+    assert (contexts.counts.lookups, contexts.counts.fetched, contexts.counts.breaker_open) == (4, 3, 1)
+    assert contexts.breaker == "open"

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ingress.bodies import BodyError, read_items
+from engine.ingress.bodies import Items, read_items
+from engine.ingress.problems import RequestRefused
+from tests.unit.ingress.samples import PLAN
 
 
-def refusal(body: bytes, content_type: str | None = "application/json", max_events: int = 10) -> BodyError:
-    with pytest.raises(BodyError) as caught:
-        read_items(body, content_type, max_events)
+def items_of(body: bytes, content_type: str | None, max_events: int = 10) -> Items:
+    headers = [] if content_type is None else [(b"content-type", content_type.encode())]
+    return read_items(body, headers, PLAN, max_events)
+
+
+def refusal(body: bytes, content_type: str | None = "application/json", max_events: int = 10) -> RequestRefused:
+    with pytest.raises(RequestRefused) as caught:
+        items_of(body, content_type, max_events)
     return caught.value
 
 
@@ -29,13 +36,13 @@ def refusal(body: bytes, content_type: str | None = "application/json", max_even
     ],
 )
 def test_a_body_is_json_unless_it_says_otherwise(content_type: str | None) -> None:
-    assert list(read_items(b' {"a": 1} ', content_type, 10)) == [b' {"a": 1} ']
-    assert read_items(b'[{"a": 1}, {"b": 2}]', content_type, 10) == [{"a": 1}, {"b": 2}]
+    assert list(items_of(b' {"a": 1} ', content_type, 10)) == [b' {"a": 1} ']
+    assert items_of(b'[{"a": 1}, {"b": 2}]', content_type, 10) == [{"a": 1}, {"b": 2}]
 
 
 def test_an_array_gives_an_item_for_each_element_whatever_it_is() -> None:
-    assert read_items(b'[{"a": 1}, 3, null, [], "x"]', None, 10) == [{"a": 1}, 3, None, [], "x"]
-    assert read_items(b" [ ] ", None, 10) == []
+    assert items_of(b'[{"a": 1}, 3, null, [], "x"]', None, 10) == [{"a": 1}, 3, None, [], "x"]
+    assert items_of(b" [ ] ", None, 10) == []
 
 
 awkward = st.integers(0, 2**90) | st.text('{}[],"\\1é', max_size=5)
@@ -47,7 +54,7 @@ nested = st.recursive(
 @given(st.lists(nested, max_size=4))
 def test_an_array_with_long_digits_gives_the_bytes_of_each_element(values: list[object]) -> None:
     values = [*values, 2**70]
-    items = read_items(json.dumps(values, indent=1).encode(), None, len(values))
+    items = items_of(json.dumps(values, indent=1).encode(), None, len(values))
     assert [json.loads(item) for item in items if isinstance(item, bytes)] == values
 
 
@@ -62,11 +69,11 @@ def test_an_array_with_long_digits_gives_the_bytes_of_each_element(values: list[
     ],
 )
 def test_ndjson_gives_an_item_for_each_line_that_is_not_blank(body: bytes, lines: list[bytes]) -> None:
-    assert read_items(body, "application/x-ndjson", 10) == lines
+    assert items_of(body, "application/x-ndjson", 10) == lines
 
 
 def test_lines_may_end_with_a_carriage_return() -> None:
-    items = read_items(b'{"a":1}\r\n{"b":2}\r\n', "application/x-ndjson; charset=utf-8", 10)
+    items = items_of(b'{"a":1}\r\n{"b":2}\r\n', "application/x-ndjson; charset=utf-8", 10)
     assert [orjson.loads(item) for item in items if isinstance(item, bytes)] == [{"a": 1}, {"b": 2}]
 
 
@@ -94,7 +101,7 @@ def test_a_body_that_is_a_single_scalar_is_refused(body: bytes) -> None:
 
 
 def test_events_are_taken_up_to_the_limit_and_no_further() -> None:
-    assert len(read_items(orjson.dumps([{}] * 10), None, 10)) == 10
+    assert len(items_of(orjson.dumps([{}] * 10), None, 10)) == 10
     for body, content_type in ((orjson.dumps([{}] * 11), None), (b"{}\n" * 11, "application/x-ndjson")):
         error = refusal(body, content_type)
         assert (error.status, error.code) == (413, "too_many_events")

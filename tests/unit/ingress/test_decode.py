@@ -409,7 +409,7 @@ def test_a_bug_costs_one_event_and_is_logged(caplog: pytest.LogCaptureFixture) -
         return reader(path("timestamp"))(data)
 
     with caplog.at_level(logging.ERROR):
-        outcome = rejected(attempt(trap=True), replace(PLAN, read_time=broken))
+        outcome = rejected(attempt(trap=True), replace(PLAN, read_time=broken, members=("event_type", "", "user_id")))
     assert outcome.code == "internal_error"
     assert "ZeroDivisionError" in outcome.message
     assert "could not be decoded" in caplog.text

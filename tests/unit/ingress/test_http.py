@@ -1,92 +1,22 @@
 """The HTTP interface from outside: requests in, statuses and JSON out, over the real decoder."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import orjson
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message
 
-from engine.event import BLOCKED, DUPLICATE, OUTCOME_ACCEPTED, RETRY, Event, JsonObject, Outcome, Submission
-from engine.ingress.decode import Decoder
+from engine.event import JsonObject
+from engine.ingress.endpoints import Endpoint
+from engine.ingress.health import health_endpoints
 from engine.ingress.http import create_app
-from engine.ports import RequestLimits
-from tests.unit.ingress.samples import MAX_EVENT_BYTES, NOW_MS, PLAN, attempt, note
-
-MAX_BODY_BYTES = 100_000
-
-
-class DecodingService:
-    """Decodes submissions at once and remembers claims. With `held`, events wait there for `end`."""
-
-    limits = RequestLimits(max_body_bytes=MAX_BODY_BYTES, max_events=50)
-    ruleset = "0123456789ab"
-
-    def __init__(self) -> None:
-        self.decoder = Decoder(PLAN, self.now_ms, max_event_bytes=MAX_EVENT_BYTES)
-        self.submissions: list[Submission] = []
-        self.seen: set[str] = set()
-        self.has_room = True
-        self.reason = ""
-        self.held: asyncio.Queue[Event] | None = None
-
-    def now_ms(self) -> int:
-        return NOW_MS
-
-    def submit(self, submission: Submission) -> bool:
-        if not self.has_room:
-            return False
-        self.submissions.append(submission)
-        events = self.decoder.decode(submission)
-        if self.held is None:
-            self.end(events)
-        else:
-            for event in events:
-                self.held.put_nowait(event)
-        return True
-
-    def end(self, events: Iterable[Event]) -> None:
-        for event in events:
-            event.submission.settle(event.index, self._outcome(event))
-
-    def status(self) -> JsonObject:
-        return {"status": "ok", "queue": 0}
-
-    def ready(self) -> tuple[bool, str]:
-        return not self.reason, self.reason
-
-    def _outcome(self, event: Event) -> Outcome:
-        if event.data.get("user_agent") == "bot":
-            return Outcome(BLOCKED, "bot_traffic", "bot")
-        if event.data.get("unlucky"):
-            return Outcome(RETRY, "store_unavailable", "send the event again")
-        if event.claim_key is not None and event.claim_key in self.seen:
-            return Outcome(DUPLICATE)
-        self.seen.add(event.claim_key or "")
-        return OUTCOME_ACCEPTED
-
-
-@pytest.fixture
-def service() -> DecodingService:
-    return DecodingService()
-
-
-@pytest.fixture
-async def client(service: DecodingService) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(service))
-    async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
-        yield client
-
-
-def problem_of(response: httpx.Response) -> tuple[int, str]:
-    """Status and code, of a well-formed problem."""
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = response.json()
-    assert problem["status"] == response.status_code
-    assert problem["title"]
-    assert problem["detail"]
-    return response.status_code, problem["code"]
+from engine.ingress.problems import RequestRefused
+from tests.unit.ingress.samples import attempt, note
+from tests.unit.ingress.services import MAX_BODY_BYTES, DecodingService, problem_of
 
 
 async def test_an_event_is_accepted_with_its_result(client: httpx.AsyncClient) -> None:
@@ -207,7 +137,7 @@ async def test_digits_are_not_lost_in_an_array_either(client: httpx.AsyncClient)
         (b"[" * 3_000, {}, (400, "invalid_json")),
         (b"{}", {"content-type": "text/csv"}, (415, "unsupported_content_type")),
         (b"{}", {"content-type": "application/json; charset=utf-16"}, (415, "unsupported_charset")),
-        (b"{}", {"content-encoding": "gzip"}, (415, "unsupported_content_encoding")),
+        (b"{}", {"content-encoding": "br"}, (415, "unsupported_content_encoding")),
         (b"[" + b"{}," * 50 + b"{}]", {}, (413, "too_many_events")),
         (b"x" * (MAX_BODY_BYTES + 1), {}, (413, "body_too_large")),
         (b"{}", {"content-length": "9" * 6_000}, (413, "body_too_large")),
@@ -304,6 +234,27 @@ async def test_wrong_paths_and_methods_are_problems(client: httpx.AsyncClient) -
     wrong_method = await client.get("/events")
     assert problem_of(wrong_method) == (405, "method_not_allowed")
     assert wrong_method.headers["allow"] == "POST"
+    assert (await client.post("/healthz")).headers["allow"] == "GET, HEAD"
+
+
+async def test_an_endpoint_from_outside_is_served_and_described_beside_the_others(service: DecodingService) -> None:
+    async def moon(request: Request) -> Response:
+        raise RequestRefused(409, "new_moon", f"no moon at {request.query_params['at']}")
+
+    endpoint = Endpoint("GET", "/moon", moon, {"summary": "The moon", "responses": {}})
+    transport = httpx.ASGITransport(create_app(service, [endpoint]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
+        assert problem_of(await client.get("/moon?at=noon")) == (409, "new_moon")
+        description = (await client.get("/openapi.json")).json()
+    assert description["openapi"].startswith("3.1")
+    assert {"/events", "/healthz", "/moon", "/openapi.json"} <= set(description["paths"])
+    assert set(description["paths"]["/moon"]["get"]["responses"]) == {"401", "403", "500"}
+    assert description["paths"]["/healthz"]["get"]["security"] == []
+
+
+async def test_two_endpoints_in_one_place_are_a_fault_at_start(service: DecodingService) -> None:
+    with pytest.raises(ValueError, match="two endpoints for GET /healthz"):
+        create_app(service, health_endpoints(service))
 
 
 async def test_a_bug_is_a_problem_without_its_details(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,11 +1,12 @@
 """Derived fields: each kind, and what is left out."""
 
-from typing import Final
+from typing import Final, cast
 
 import pytest
 
 from engine.event import Event, JsonObject, Submission
-from engine.rules.derived import compile_derived
+from engine.ports import Context
+from engine.rules.enrichment_codegen import Enriched, compile_enrichment
 from engine.rules.model import Derived, Enrichment, Events, FieldRef, Path, Ruleset, Source
 
 
@@ -24,11 +25,13 @@ def derive(data: JsonObject, *fields: Derived, item: JsonObject | None = None) -
         Events(path("type"), path("time"), None),
         enrichment=Enrichment(sources=sources, derived={field.name: field for field in fields}),
     )
-    derived: JsonObject = {}
-    data = {**data, "enrichment": {"item": item or {}, "derived": derived}}
+    data = {"item_id": "i", **data}
     submission = Submission([data], input_name="test", received_ms=0, size_bytes=0, done=lambda _: None)
-    compile_derived(ruleset)([Event(data, None, "attempt", 0, None, None, 0, 0, submission, 0)])
-    return derived
+    event = Event(data, None, "attempt", 0, None, None, 0, 0, submission, 0)
+    enriched = Enriched.of(1)
+    compile_enrichment(ruleset)([event], [{"i": Context(item or {}, "fresh")}], enriched)
+    assert (enriched.waiting, enriched.errors) == ([], [])
+    return cast("dict[str, JsonObject]", event.data["enrichment"])["derived"]
 
 
 @pytest.mark.parametrize(

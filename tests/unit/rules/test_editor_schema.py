@@ -14,12 +14,13 @@ from engine.rules.editor_sections import DERIVED_HELP, MEASURE_HELP, SETTING_HEL
 from engine.rules.loader import load_yaml
 from engine.rules.nodes import plain_value
 from engine.rules.parse_aggregations import BUILT_IN_MEASURES
-from engine.rules.parse_enrichment import _KINDS_OF_DERIVED, BUILT_IN_SOURCES
+from engine.rules.parse_enrichment import _KINDS_OF_DERIVED
 from engine.rules.parse_filters import _ACTIONS
 from engine.rules.parse_operands import OPERATORS
 from engine.rules.parse_tests import _OUTCOME_KEYS, _STEPS, _WINDOW_KEYS
 from engine.rules.parser import SECTIONS
 from engine.rules.snapshot import read_rule_files
+from engine.rules.source_settings import BUILT_IN_SOURCES
 
 DATA = Path(__file__).parents[2] / "data" / "rules"
 GOOD = sorted(path for path in (DATA / "good").iterdir())

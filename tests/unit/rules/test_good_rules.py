@@ -103,7 +103,33 @@ def test_a_source_is_asked_first_and_its_fallbacks_after(everything: Ruleset) ->
 def test_the_environment_fills_settings_and_numbers_become_numbers(everything: Ruleset) -> None:
     settings = everything.enrichment.sources["user"].chain[0].settings
 
-    assert settings == {"url": "http://localhost/users/{key}", "timeout": "200ms", "concurrency": 64}
+    assert (settings["url"], settings["timeout"], settings["concurrency"]) == ("http://localhost/users/{key}", 200, 64)
+
+
+def test_settings_that_are_not_written_have_their_defaults_and_times_are_milliseconds(everything: Ruleset) -> None:
+    item = everything.enrichment.sources["item"]
+
+    assert item.max_waiting == 50
+    assert [spec.settings for spec in item.chain] == [
+        {
+            "url": "https://items.example/{key}",
+            "batch_url": "https://items.example/?ids={keys}",
+            "batch_size": 20,
+            "id": "code",
+            "headers": {"Authorization": "Bearer none"},
+            "timeout": 1_000,
+            "concurrency": 64,
+            "max_answer_bytes": 65_536,
+        },
+        {
+            "url": "postgresql://reader@localhost/items",
+            "query": "select id::text, level from items where id::text in :keys",
+            "batch_size": 100,
+            "id": "id",
+            "timeout": 1_000,
+            "concurrency": 4,
+        },
+    ]
 
 
 def test_derived_fields_keep_their_order_and_arguments(everything: Ruleset) -> None:

@@ -1,0 +1,64 @@
+"""`POST /events`: a request becomes a submission, and its answer once all of its events have ended.
+
+In: one event or many. Out: what became of each. Rule of the file: what the engine took goes on to its end, whether or not its
+sender still waits.
+"""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.event import Submission
+from engine.ingress.bodies import read_items
+from engine.ingress.endpoints import Endpoint
+from engine.ingress.events_description import TAKE_EVENTS
+from engine.ingress.problems import RequestRefused
+from engine.ingress.request_body import BodyBudget, read_body
+from engine.ingress.responses import answer
+from engine.ingress.service import Service
+from engine.rules.diagnostics import shown
+
+INPUT_NAME: Final = "http"
+"""The input that all requests belong to; its watermark is theirs."""
+
+
+def event_endpoints(service: Service) -> list[Endpoint]:
+    """`POST /events`."""
+    budget = BodyBudget(service.limits.max_bodies_bytes)
+
+    async def take_events(request: Request) -> Response:
+        all_results = _wants_all_results(request)
+        limits = service.limits
+        body = await read_body(request, limits.max_body_bytes, budget)
+        items = read_items(body, request.scope["headers"], service.event_plan, limits.max_events)
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_done(_: Submission) -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=len(body), done=on_done)
+        if items:
+            if not service.submit(submission):
+                raise _not_taken(service)
+            await ended
+        return answer(submission, service.ruleset, all_results=all_results)
+
+    return [Endpoint("POST", "/events", take_events, TAKE_EVENTS, access="ingest")]
+
+
+def _wants_all_results(request: Request) -> bool:
+    wanted = request.query_params.get("results")
+    if wanted not in (None, "all"):
+        detail = f"`results` is `{shown(wanted)}`; send `all`, or leave it out for the events that were not accepted"
+        raise RequestRefused(400, "bad_query", detail)
+    return wanted is not None
+
+
+def _not_taken(service: Service) -> RequestRefused:
+    ready, reason = service.ready()
+    if ready:
+        return RequestRefused(429, "inbox_full", "more events are waiting than the engine can hold; send these again later")
+    return RequestRefused(503, "not_ready", reason)

@@ -1,0 +1,79 @@
+"""The HTTP server: uvicorn within our bounds.
+
+In: an application and the settings. Out: a socket to listen on, and a configuration. Rule of the file: what uvicorn would say in words of its
+own is said by us, or not at all.
+"""
+
+import logging
+import resource
+from contextlib import suppress
+from functools import partial
+from socket import AF_INET, AF_INET6, create_server, has_dualstack_ipv6, socket
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from engine.ingress.connection import SPARE_CONNECTIONS, BoundedConnection, ConnectionBounds
+from engine.settings import HttpSettings
+
+_BACKLOG: Final = 2048
+_FILES_FOR_OTHERS: Final = 128
+# Where the hard limit is none, systems still take no more than this.
+_MOST_OPEN_FILES: Final = 10_240
+
+_log = logging.getLogger(__name__)
+
+
+def listen(host: str, port: int) -> socket:
+    """A socket that listens; on `::` for IPv4 as well, where the system can. Raises OSError."""
+    family = AF_INET6 if ":" in host else AF_INET
+    both = host == "::" and has_dualstack_ipv6()
+    return create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+
+
+def address_of(listening: socket) -> str:
+    """Where a socket listens, as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server_config(app: ASGIApp, http: HttpSettings, stop_timeout_s: int) -> uvicorn.Config:
+    """How uvicorn serves the application. The process may open as many files as the system lets it from here on."""
+    bounds = ConnectionBounds(
+        _connections(http.max_connections), http.max_head_bytes, http.read_timeout_ms / 1000, http.keep_alive_ms / 1000
+    )
+    return uvicorn.Config(
+        app,
+        http=partial(BoundedConnection, bounds=bounds, leaving=set()),  # type: ignore[arg-type] # it is only called
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=stop_timeout_s,
+    )
+
+
+def _connections(wanted: int) -> int:
+    """As many connections as are wanted, or fewer where the process may not open so many files."""
+    possible = max(1, _raise_open_files() - SPARE_CONNECTIONS - _FILES_FOR_OTHERS)
+    if wanted > possible:
+        _log.warning(
+            "`http.max_connections` is %d, but this process may open no more files than for %d; raise its limit (`ulimit -n`)",
+            wanted,
+            possible,
+        )
+    return min(wanted, possible)
+
+
+def _raise_open_files() -> int:
+    """Raise the limit of open files to what the system lets this process have; returns it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for most in (hard, _MOST_OPEN_FILES):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            return _MOST_OPEN_FILES if most == resource.RLIM_INFINITY else most
+    return soft
