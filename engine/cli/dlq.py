@@ -6,24 +6,24 @@ import os
 import shutil
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Final
-
-import aiohttp
+from typing import Final, cast
 
 from engine.clock import SystemClock
 from engine.egress.letter_choice import LetterChoice
 from engine.egress.letter_tables import GROUPS, counts, printable, table, whole
-from engine.egress.replay import Replay
 from engine.egress.replay_notes import ReplayNotes
 from engine.errors import QuestionInvalid
-from engine.event import REJECTED, RETRY
 from engine.rules.reading import parse_duration
 from engine.rules.times import parse_time
 from engine.settings import Settings, load_settings
 
 _LIMIT: Final = 50
+_SENDING: Final = "engine.cli.dlq_replay"
+
+_Send = Callable[[LetterChoice, ReplayNotes, str, str | None], Awaitable[int]]
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -104,19 +104,11 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 async def _send(chosen: LetterChoice, notes: ReplayNotes, url: str, token: str | None) -> int:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        replay = Replay(session, url, notes, SystemClock())
-        try:
-            await replay.run(chosen)
-        finally:
-            for status, number in sorted(replay.counts.items()):
-                print(f"{status}: {number}")
-            for code, number in replay.rejections.most_common():
-                print(f"  rejected as {printable(code) or 'unknown'}: {number}")
-            print(f"{replay.counts.total()} letters have an answer of {url}")
-            _tell(chosen)
-    return 1 if replay.counts[REJECTED] or replay.counts[RETRY] else 0
+    send = cast("_Send", import_module(_SENDING).send)
+    try:
+        return await send(chosen, notes, url, token)
+    finally:
+        _tell(chosen)
 
 
 def _chosen(arguments: argparse.Namespace, settings: Settings) -> LetterChoice:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from engine.event import JsonObject
 from engine.ingress.access import AccessPolicy
@@ -20,7 +21,7 @@ async def explain(item: bytes | JsonObject, given: Mapping[str, JsonObject | Non
 
 async def ask(content: bytes, token: str = ADMIN) -> httpx.Response:
     endpoints = explain_endpoints(explain, DecodingService.limits)
-    app = create_app(DecodingService(), endpoints, AccessPolicy((INGEST,), (ADMIN,)))
+    app = create_app(DecodingService(), endpoints, AccessPolicy([SecretStr(INGEST)], [SecretStr(ADMIN)]))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         return await client.post("/rules/explain?rule=quick", content=content, headers={"Authorization": f"Bearer {token}"})
 
