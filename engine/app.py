@@ -3,7 +3,7 @@
 In: settings and a plan. Out: a processor with its store, its egress and its sources, wired together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -64,10 +64,10 @@ def build_processor(
 ) -> Processor:
     """A processor for a plan, not yet running. The caller closes what it passed in."""
     counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()
+    sources = {name: build_source(source, clock) for name, source in plan.ruleset.enrichment.sources.items()}
     recent = RecentKeys(limits.recent_keys, _MIN_CLAIM_MS)
     deferred = DeferredQueue(limits.deferred_events)
-    rejecting = frozenset(r.event_type for r in plan.ruleset.deduplication.values() if r.on_conflict == "reject")
-    deduplicator = Deduplicator(answers, counters, recent, rejecting)
+    deduplicator = Deduplicator(answers, counters, recent, plan.ruleset.deduplication)
     intake = Intake(
         Inbox(limits.inbox_events, limits.inbox_bytes),
         Orderer(limits.tracked_keys),
@@ -76,7 +76,7 @@ def build_processor(
         health,
         answers.ledger,
         clock,
-        build_generation(plan, 1, clock, counters, limits),
+        build_generation(plan, 1, sources, clock, counters, limits),
         limits.max_batch,
     )
     publisher = Publisher(egress, dead_letters, clock, counters, topic)
@@ -97,12 +97,13 @@ def build_processor(
     return Processor(stages, options)
 
 
-def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits) -> Generation:
-    """A plan with its decoder and its sources."""
-    sources = {name: build_source(source, clock) for name, source in plan.ruleset.enrichment.sources.items()}
+def build_generation(
+    plan: Plan, number: int, sources: Mapping[str, ContextSource], clock: Clock, counters: Counters, limits: Limits
+) -> Generation:
+    """A plan with its decoder and its sources, which are by name."""
     decoder = Decoder(plan.events, clock.now_ms, max_event_bytes=limits.event_bytes)
     counts = FilterCounts.zero(len(plan.ruleset.filters))
-    return Generation(number, plan, decoder.decode, Enricher(sources, counters), counts)
+    return Generation(number, plan, decoder.decode, decoder.recheck, sources, Enricher(sources, counters), counts)
 
 
 def build_source(source: Source, clock: Clock) -> ContextSource:

@@ -1,22 +1,26 @@
 """A plan in service, with what was built for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from engine.event import Event, FilterCounts, Submission
+from engine.event import Event, FilterCounts, Outcome, Submission
 from engine.pipeline.enrich import Enricher
+from engine.ports import ContextSource
 from engine.rules.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Generation:
-    """Immutable but for its counts; a batch keeps to the one it was decoded under.
+    """Immutable but for its counts; a batch keeps to one.
 
-    `decode` turns a submission into events and settles the items that are none.
+    `decode` turns a submission into events and settles the items that are none. `recheck` looks at an event that another
+    generation decoded: None where it can go on under this one. `sources` may be shared with the generations before and after.
     """
 
     number: int
     plan: Plan
     decode: Callable[[Submission], list[Event]]
+    recheck: Callable[[Event], Outcome | None]
+    sources: Mapping[str, ContextSource]
     enricher: Enricher
     counts: FilterCounts
