@@ -306,6 +306,7 @@ async def test_an_owner_is_kept_for_as_long_as_the_longest_claim_it_made(tmp_pat
         async with asyncio.timeout(5):
             await held
         engine.clock.step_wall(71 * 3_600_000)
+        await engine.store.sweep(1_000)
 
         (claim,) = await engine.store.claim("other", 1, ["answer:a"], [0], [1])
         assert claim is not None
