@@ -13,6 +13,7 @@ from engine.enrichment.sources.file import FileSource
 from engine.event import FilterCounts
 from engine.ingress.decode import Decoder
 from engine.metrics import Counters, Ledger
+from engine.operations.reload import Builders
 from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.answers import Answers
 from engine.pipeline.deduplicate import Deduplicator
@@ -104,6 +105,15 @@ def build_generation(
     decoder = Decoder(plan.events, clock.now_ms, max_event_bytes=limits.event_bytes)
     counts = FilterCounts.zero(len(plan.ruleset.filters))
     return Generation(number, plan, decoder.decode, decoder.recheck, sources, Enricher(sources, counters), counts)
+
+
+def builders(processor: Processor, clock: Clock, limits: Limits) -> Builders:
+    """How rules that are changed in service become a generation of this processor."""
+    counters = processor.stages.counters
+    return Builders(
+        lambda source: build_source(source, clock),
+        lambda plan, number, sources: build_generation(plan, number, sources, clock, counters, limits),
+    )
 
 
 def build_source(source: Source, clock: Clock) -> ContextSource:

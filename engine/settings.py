@@ -100,6 +100,10 @@ def _read_topic(value: str) -> str:
     return value
 
 
+def _read_optional_path(value: object) -> object:
+    return None if value in ("off", None) else value
+
+
 Switch = Annotated[bool, BeforeValidator(_read_bool)]
 
 
@@ -142,9 +146,17 @@ class ProcessorSettings(_Section):
 
 
 class RulesSettings(_Section):
-    """Where the rules directory is."""
+    """Where the rules directory is, and how changes of it come into service.
+
+    With `reload: auto` it is looked at every `poll_ms`, and at once where `watch` and the file system tell. `last_good` is a file
+    that keeps a copy of the last rules that worked, to start with where those in the directory do not; None keeps none.
+    """
 
     path: Annotated[Path, Env("RULES_PATH")] = Path("rules")
+    reload: Annotated[Literal["auto", "manual"], Env("RULES_RELOAD")] = "auto"
+    poll_ms: Annotated[int, _duration("100ms", "1h"), Env("RULES_POLL")] = Field(default=2_000, validation_alias="poll")
+    watch: Annotated[Switch, Env("RULES_WATCH")] = True
+    last_good: Annotated[Path | None, BeforeValidator(_read_optional_path), Env("RULES_LAST_GOOD")] = None
 
 
 class SqliteSettings(_Section):

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from engine.event import Submission
 from engine.ingress.bodies import BodyError, body_too_large, read_items
 from engine.ingress.responses import answer, json_response, problem
+from engine.ingress.rules_endpoints import rules_endpoints
 from engine.ingress.service import Service
 from engine.rules.diagnostics import shown
 
@@ -41,6 +42,7 @@ def create_app(service: Service) -> Starlette:
             Route("/processor/status", endpoints.status, methods=["GET"]),
             Route("/healthz", endpoints.alive, methods=["GET"]),
             Route("/readyz", endpoints.ready, methods=["GET"]),
+            *(Route(path, handler, methods=[method]) for method, path, handler, _ in rules_endpoints(service)),
         ],
         exception_handlers={HTTPException: _on_http_exception, BodyError: _on_body_error, Exception: _on_bug},
     )
@@ -91,7 +93,7 @@ class _Endpoints:
         ready, reason = self._service.ready()
         if ready:
             return problem(429, "inbox_full", "more events are waiting than the engine can hold; send these again later")
-        return problem(503, "not_ready", reason)
+        return problem(503, "not_ready" if self._service.enabled else "disabled", reason)
 
 
 async def _read_body(request: Request, limit_bytes: int) -> bytes:

@@ -4,6 +4,7 @@ In: two rulesets, or their plans. Out: names, by what becomes of them. Rule of t
 describing it or renaming what it refers to changes nothing.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,8 +52,14 @@ def same_filters(old: Plan, new: Plan) -> list[tuple[int, int]]:
 
 
 def source_meanings(ruleset: Ruleset) -> dict[str, object]:
-    """What each enrichment source is, by its name, in a form that can be compared: place and settings of all it asks."""
-    return _meanings(ruleset.enrichment.sources)
+    """What each enrichment source is, by its name, in a form that can be compared.
+
+    The directory of its rule file belongs to it: paths of files are relative to that.
+    """
+    return {
+        name: (meaning(source), tuple(os.path.dirname(spec.span.file) for spec in source.chain))
+        for name, source in ruleset.enrichment.sources.items()
+    }
 
 
 def _filters(ruleset: Ruleset) -> dict[str, object]:

@@ -31,15 +31,19 @@ def concise(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
 
 
 def as_json(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
-    """One JSON object; `version` grows when a member changes its meaning or goes."""
-    report = {
+    """One JSON object, as `report` makes it."""
+    return json.dumps(report(findings, len(sources)), ensure_ascii=False, indent=2) + "\n"
+
+
+def report(findings: Sequence[Finding], files: int) -> dict[str, object]:
+    """The findings as a JSON object; `version` grows when a member changes its meaning or goes."""
+    return {
         "version": JSON_VERSION,
-        "files": len(sources),
+        "files": files,
         "errors": _count(findings, "error"),
         "warnings": _count(findings, "warning"),
         "findings": [_json_finding(finding) for finding in findings],
     }
-    return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
 
 
 FORMS: Final[dict[str, Callable[[Sequence[Finding], Mapping[str, str]], str]]] = {

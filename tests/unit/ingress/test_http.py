@@ -22,6 +22,7 @@ class DecodingService:
 
     limits = RequestLimits(max_body_bytes=MAX_BODY_BYTES, max_events=50)
     ruleset = "0123456789ab"
+    enabled = True
 
     def __init__(self) -> None:
         self.decoder = Decoder(PLAN, self.now_ms, max_event_bytes=MAX_EVENT_BYTES)
@@ -55,6 +56,12 @@ class DecodingService:
 
     def ready(self) -> tuple[bool, str]:
         return not self.reason, self.reason
+
+    def rules(self) -> JsonObject:
+        return {"ruleset": self.ruleset}
+
+    async def reload_rules(self, *, dry_run: bool) -> tuple[bool, JsonObject]:
+        return True, {"dry_run": dry_run}
 
     def _outcome(self, event: Event) -> Outcome:
         if event.data.get("user_agent") == "bot":
