@@ -3,17 +3,18 @@
 In: settings and a plan. Out: a processor with its store, its egress and its sources, wired together.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from engine.enrichment.contexts import SourceContexts
+from engine.enrichment.pool import SourcePool
 from engine.enrichment.sources.file import FileSource
 from engine.event import FilterCounts
 from engine.ingress.decode import Decoder
 from engine.metrics import Counters, Ledger
-from engine.operations.reload import Builders
 from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.answers import Answers
 from engine.pipeline.deduplicate import Deduplicator
@@ -63,9 +64,13 @@ def build_processor(
     topic: str,
     limits: Limits = Limits(),
 ) -> Processor:
-    """A processor for a plan, not yet running. The caller closes what it passed in."""
+    """A processor for a plan, not yet running. The caller closes what it passed in, and the generation in service at the end."""
     counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()
-    sources = {name: build_source(source, clock) for name, source in plan.ruleset.enrichment.sources.items()}
+    pool = SourcePool(lambda source: build_source(source, clock))
+
+    def generation(plan: Plan, number: int) -> Generation:
+        return build_generation(plan, number, clock, counters, limits, pool)
+
     recent = RecentKeys(limits.recent_keys, _MIN_CLAIM_MS)
     deferred = DeferredQueue(limits.deferred_events)
     deduplicator = Deduplicator(answers, counters, recent, plan.ruleset.deduplication)
@@ -77,7 +82,7 @@ def build_processor(
         health,
         answers.ledger,
         clock,
-        build_generation(plan, 1, sources, clock, counters, limits),
+        generation(plan, 1),
         limits.max_batch,
     )
     publisher = Publisher(egress, dead_letters, clock, counters, topic)
@@ -89,6 +94,7 @@ def build_processor(
         recent,
         deferred,
         lambda: Aggregator(intake.generation.plan.aggregation_code, clock),
+        generation,
         store,
         egress,
         clock,
@@ -98,22 +104,16 @@ def build_processor(
     return Processor(stages, options)
 
 
-def build_generation(
-    plan: Plan, number: int, sources: Mapping[str, ContextSource], clock: Clock, counters: Counters, limits: Limits
-) -> Generation:
-    """A plan with its decoder and its sources, which are by name."""
+def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits, pool: SourcePool) -> Generation:
+    """A plan with its decoder and its sources, which it takes from the pool and gives back when it is closed.
+
+    Raises what keeps a source from being built.
+    """
+    sources = pool.acquire(plan.ruleset.enrichment)
     decoder = Decoder(plan.events, clock.now_ms, max_event_bytes=limits.event_bytes)
     counts = FilterCounts.zero(len(plan.ruleset.filters))
-    return Generation(number, plan, decoder.decode, decoder.recheck, sources, Enricher(sources, counters), counts)
-
-
-def builders(processor: Processor, clock: Clock, limits: Limits) -> Builders:
-    """How rules that are changed in service become a generation of this processor."""
-    counters = processor.stages.counters
-    return Builders(
-        lambda source: build_source(source, clock),
-        lambda plan, number, sources: build_generation(plan, number, sources, clock, counters, limits),
-    )
+    enricher, close = Enricher(sources, counters), partial(pool.release, sources.values())
+    return Generation(number, plan, decoder.decode, decoder.recheck, enricher, counts, close)
 
 
 def build_source(source: Source, clock: Clock) -> ContextSource:

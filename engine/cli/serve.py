@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 import engine
-from engine.app import SOURCE_KINDS, Limits, build_processor, builders
+from engine.app import SOURCE_KINDS, Limits, build_processor
 from engine.cli.rules_option import add_rules_option
 from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
@@ -159,8 +159,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         topic=settings.topic,
         limits=event_limits,
     )
-    made = builders(processor, clock, event_limits)
-    reloader = Reloader(processor, rules.on_disk, made, rules.state, rules.mark, settings.rules.last_good)
+    reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms, notices=settings.rules.watch)
     watching = asyncio.create_task(watch.run(), name="rules watch")

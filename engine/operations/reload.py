@@ -6,8 +6,7 @@ kept. Rule of the file: everything is built before anything is swapped; whatever
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.event import JsonObject
@@ -19,27 +18,17 @@ from engine.operations.rules_state import (
     ReloadState,
     changes_as_json,
     findings_as_json,
+    rejected_rules,
     sections,
 )
 from engine.pipeline.generation import Generation
 from engine.pipeline.handover import Predecessor, hand_over
 from engine.pipeline.processor import Processor
-from engine.ports import ContextSource
-from engine.rules.changes import Changes, changes, source_meanings
-from engine.rules.diagnostics import Finding, Findings
-from engine.rules.model import Source
+from engine.rules.changes import Changes, changes
+from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
-from engine.rules.reports import human
 
 _log = logging.getLogger("rulemill.rules")
-
-
-@dataclass(frozen=True, slots=True)
-class Builders:
-    """How a plan becomes a generation. `source` raises whatever keeps a source from being opened."""
-
-    source: Callable[[Source], ContextSource]
-    generation: Callable[[Plan, int, Mapping[str, ContextSource]], Generation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +49,10 @@ class Reloader:
     nowhere.
     """
 
-    def __init__(
-        self, processor: Processor, on_disk: RulesOnDisk, builders: Builders, state: ReloadState, seen: str, last_good: Path | None
-    ) -> None:
+    def __init__(self, processor: Processor, on_disk: RulesOnDisk, state: ReloadState, seen: str, last_good: Path | None) -> None:
         self.state = state
         self.on_disk = on_disk
         self._processor = processor
-        self._builders = builders
         self._seen = seen
         self._last_good = last_good
         self._told = seen
@@ -85,16 +71,17 @@ class Reloader:
             before = self._processor.stages.intake.generation
             plan = attempt.compiled.plan
             if plan is None:
-                return self._refuse(attempt, before.plan, attempt.compiled.findings, dry_run=dry_run)
-            kept = _unchanged_sources(before, plan)
-            built, faults = await self._build_sources(plan, kept)
-            if faults:
-                return self._refuse(attempt, before.plan, faults, dry_run=dry_run)
+                return self._refuse(attempt, before.plan, dry_run=dry_run)
+            try:
+                generation = self._processor.stages.generation(plan, before.number + 1)
+            except Exception as error:  # noqa: BLE001 - a source that is a plug-in may raise anything, and must not stop the service
+                problem = f"an enrichment source cannot be opened: {error}"
+                return self._refuse(replace(attempt, problem=problem), before.plan, dry_run=dry_run)
             result = Reload(plan, before.plan, tuple(attempt.compiled.findings), changes(before.plan, plan))
             if dry_run or plan.ruleset.digest == before.plan.ruleset.digest:
-                await _close(built.values())
+                await _close(generation)
             else:
-                self._swap(self._builders.generation(plan, before.number + 1, {**kept, **built}), result)
+                self._swap(generation, result)
             if not dry_run:
                 await self._accept(attempt, plan)
             return result
@@ -104,8 +91,8 @@ class Reloader:
         for task in self._leaving.values():
             task.cancel()
         await asyncio.gather(*self._leaving.values(), return_exceptions=True)
-        live = [*self._leaving, self._processor.stages.intake.generation]
-        await _close({id(source): source for generation in live for source in generation.sources.values()}.values())
+        for generation in (*self._leaving, self._processor.stages.intake.generation):
+            await _close(generation)
 
     def _swap(self, generation: Generation, result: Reload) -> None:
         predecessor = hand_over(self._processor.stages, generation)
@@ -115,14 +102,12 @@ class Reloader:
         _log.info("ruleset `%s` in place of `%s`: %s", generation.plan.id, old.plan.id, _in_words(result.changed))
 
     async def _let_go(self, predecessor: Predecessor) -> None:
-        """When the old generation's last batch is through: count it, and close the sources that nobody else has."""
+        """When the old generation's last batch is through: count it, and give its sources back."""
         old = predecessor.generation
         await self._processor.through_with(old)
         predecessor.settle(self._processor.stages)
         del self._leaving[old]
-        others = [*self._leaving, self._processor.stages.intake.generation]
-        shared = {id(source) for generation in others for source in generation.sources.values()}
-        await _close(source for source in old.sources.values() if id(source) not in shared)
+        await _close(old)
 
     async def _accept(self, attempt: Attempt, plan: Plan) -> None:
         state, now_ms = self.state, self._processor.stages.clock.now_ms()
@@ -143,10 +128,9 @@ class Reloader:
                 state.keep_problem = f"`{self._last_good}`: {error.strerror}"
                 _log.warning("no copy of ruleset `%s` was kept at %s", plan.id, state.keep_problem)
 
-    def _refuse(self, attempt: Attempt, before: Plan, findings: list[Finding], *, dry_run: bool) -> Reload:
+    def _refuse(self, attempt: Attempt, before: Plan, *, dry_run: bool) -> Reload:
         now_ms, compiled = self._processor.stages.clock.now_ms(), attempt.compiled
-        text = human(findings, compiled.sources) if findings else f"{attempt.problem}\n"
-        rejected = RejectedRules(attempt.mark, findings, len(compiled.sources), now_ms, text, attempt.problem)
+        rejected = rejected_rules(attempt, now_ms)
         if not dry_run:
             state = self.state
             state.rejected, state.last_attempt_ms = rejected, now_ms
@@ -155,39 +139,15 @@ class Reloader:
             if self._told != attempt.mark:
                 self._told = attempt.mark
                 state.refused += 1
-                _log.error("the rules were refused, ruleset `%s` goes on\n%s", before.id, text.rstrip())
-        return Reload(None, before, tuple(findings), rejected=rejected)
-
-    async def _build_sources(
-        self, plan: Plan, kept: Mapping[str, ContextSource]
-    ) -> tuple[dict[str, ContextSource], list[Finding]]:
-        """Open the sources that are new; where one cannot be, close the others again and say why."""
-        built: dict[str, ContextSource] = {}
-        faults = Findings()
-        for name, source in plan.ruleset.enrichment.sources.items():
-            if name not in kept:
-                try:
-                    built[name] = self._builders.source(source)
-                except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and must not stop the service
-                    with faults.about(f"enrichment.sources.{name}"):
-                        faults.add("E311", f"the source `{name}` cannot be opened: {error}", source.span)
-        if faults.has_errors:
-            await _close(built.values())
-        return built, faults.in_order()
+                _log.error("the rules were refused, ruleset `%s` goes on\n%s", before.id, rejected.text.rstrip())
+        return Reload(None, before, tuple(compiled.findings), rejected=rejected)
 
 
-def _unchanged_sources(before: Generation, plan: Plan) -> dict[str, ContextSource]:
-    """The sources that go on as they are, caches and breakers included."""
-    old, new = source_meanings(before.plan.ruleset), source_meanings(plan.ruleset)
-    return {name: source for name, source in before.sources.items() if name in new and old[name] == new[name]}
-
-
-async def _close(sources: Iterable[ContextSource]) -> None:
-    for source in sources:
-        try:
-            await source.close()
-        except Exception:  # a plug-in may raise anything, and nothing depends on it any more
-            _log.warning("a source could not be closed", exc_info=True)
+async def _close(generation: Generation) -> None:
+    try:
+        await generation.close()
+    except Exception:  # noqa: BLE001 - a plug-in may raise anything, and nothing depends on it any more
+        _log.warning("a source of ruleset `%s` could not be closed", generation.plan.id, exc_info=True)
 
 
 def _in_words(changed: Changes | None) -> str:

@@ -35,11 +35,19 @@ class Attempt:
 class RulesOnDisk:
     """A directory that is looked at again and again. `environ` and `source_kinds` are those of `compile_rules`."""
 
-    def __init__(self, directory: Path, environ: Mapping[str, str], source_kinds: Collection[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environ: Mapping[str, str],
+        source_kinds: Collection[str],
+        clock: Clock,
+        settle_ms: int = SETTLE_MS,
+    ) -> None:
         self.directory = directory
         self.environ = environ
         self.source_kinds = source_kinds
         self._clock = clock
+        self._settle_ms = settle_ms
         self._named: frozenset[str] = frozenset()
 
     @property
@@ -64,7 +72,7 @@ class RulesOnDisk:
         """Compile the contents when they stand still; where they never do, that is the problem."""
         before = await self.mark()
         for _ in range(_LOOKS):
-            await self._clock.sleep(SETTLE_MS)
+            await self._clock.sleep(self._settle_ms)
             after = await self.mark()
             if after == before:
                 attempt = await asyncio.to_thread(self.compile_now)
@@ -72,7 +80,7 @@ class RulesOnDisk:
                 if attempt.mark == after:
                     return attempt
             before = after
-        problem = f"the files in `{self.directory}` have been changing for {_LOOKS * SETTLE_MS // 1000} s without a pause"
+        problem = f"the files in `{self.directory}` changed between any two of {_LOOKS} looks; leave them alone for a moment"
         return Attempt(before, Compiled(None, [], {}), problem)
 
     def _mark(self) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.event import JsonObject
+from engine.operations.rules_on_disk import Attempt
 from engine.rules.changes import Changes, Difference
 from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
-from engine.rules.reports import report
+from engine.rules.reports import human, report
 from engine.rules.times import format_time
 
 
@@ -45,6 +46,13 @@ class RejectedRules:
         where = errors[0].span
         first = f"{where.file}:{where.line}:{where.col}: {errors[0].code} {errors[0].message}"
         return first if len(errors) == 1 else f"{first}; and {len(errors) - 1} more"
+
+
+def rejected_rules(attempt: Attempt, now_ms: int) -> RejectedRules:
+    """What became of an attempt that came to nothing."""
+    compiled = attempt.compiled
+    text = f"{attempt.problem}\n" if attempt.problem else human(compiled.findings, compiled.sources)
+    return RejectedRules(attempt.mark, compiled.findings, len(compiled.sources), now_ms, text, attempt.problem)
 
 
 @dataclass(slots=True)

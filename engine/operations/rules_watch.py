@@ -52,7 +52,7 @@ class RulesWatch:
         self._asked.clear()
         try:
             await (self._reloader.reload() if asked else self._reloader.look())
-        except Exception:  # a bug in one attempt must not end all later ones
+        except Exception:  # noqa: BLE001 - a bug in one attempt must not end all later ones
             _log.exception("the rules could not be looked at; those in service go on")
 
     async def _next(self) -> None:

@@ -14,7 +14,6 @@ from engine.pipeline.processor import Processor
 from engine.ports import RequestLimits
 from engine.rules.times import format_time
 
-
 DISABLED: Final = "the processor is switched off (`processor.enabled`, EVENT_PROCESSOR_ENABLED): no events are taken"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.operations.last_good import LastGoodUnreadable, keep_last_good, read_last_good
-from engine.operations.rules_on_disk import Attempt, RulesOnDisk
-from engine.operations.rules_state import ActiveRules, RejectedRules, ReloadState
+from engine.operations.rules_on_disk import RulesOnDisk
+from engine.operations.rules_state import ActiveRules, ReloadState, rejected_rules
 from engine.rules.compiler import Compiled, compile_rules
 from engine.rules.plan import Plan
 from engine.rules.reports import human
@@ -41,15 +41,17 @@ def start_rules(on_disk: RulesOnDisk, last_good: Path | None, now_ms: int) -> St
             except OSError as error:
                 state.keep_problem = f"`{last_good}`: {error.strerror}"
         return Start(attempt.mark, state, "")
-    report = f"{attempt.problem}\n" if attempt.problem else human(attempt.compiled.findings, attempt.compiled.sources)
+    rejected = rejected_rules(attempt, now_ms)
     kept = None if last_good is None else _from_copy(on_disk, last_good)
     if kept is None or kept.plan is None:
         if attempt.problem:
             raise RulesUnreadable(attempt.problem)
-        return Start(attempt.mark, None, report)
+        return Start(attempt.mark, None, rejected.text)
     active = _active(kept, kept.plan, now_ms, "last_good")
-    _log.error("the rules cannot be used; starting with the last good ones, ruleset `%s`\n%s", active.plan.id, report.rstrip())
-    return Start(attempt.mark, ReloadState(active, _rejected(attempt, now_ms, report), now_ms, None, refused=1), report)
+    _log.error(
+        "the rules cannot be used; starting with the last good ones, ruleset `%s`\n%s", active.plan.id, rejected.text.rstrip()
+    )
+    return Start(attempt.mark, ReloadState(active, rejected, now_ms, None, refused=1), rejected.text)
 
 
 def _from_copy(on_disk: RulesOnDisk, path: Path) -> Compiled | None:
@@ -66,8 +68,3 @@ def _from_copy(on_disk: RulesOnDisk, path: Path) -> Compiled | None:
 
 def _active(compiled: Compiled, plan: Plan, now_ms: int, origin: str) -> ActiveRules:
     return ActiveRules(plan, tuple(compiled.contents.files), compiled.findings, now_ms, origin)
-
-
-def _rejected(attempt: Attempt, now_ms: int, report: str) -> RejectedRules:
-    compiled = attempt.compiled
-    return RejectedRules(attempt.mark, compiled.findings, len(compiled.sources), now_ms, report, attempt.problem)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from engine.event import BLOCKED, OUTCOME_ACCEPTED, Event, Outcome
-from engine.pipeline.generation import Generation
+from engine.rules.plan import Plan
 
 
 class Batch:
@@ -13,7 +13,7 @@ class Batch:
     `events` are those still on their way: a stage takes out those that it ends. `freeing` holds those that will not
     be published, with the outcome they get once their claims are seen free; `counted` those that the commit counts,
     with the outcome they get once it is known. `watermark_ms` is that of the batch's input before this batch.
-    `generation` is the one whose rules the batch keeps to; None, in parts that are used alone, is the one in service.
+    `plan` is what the batch keeps to; None, where parts are used alone, stands for the one in service.
     """
 
     __slots__ = (
@@ -22,8 +22,8 @@ class Batch:
         "deferred",
         "events",
         "freeing",
-        "generation",
         "handed_over",
+        "plan",
         "seq",
         "started_ms",
         "watermark_ms",
@@ -37,14 +37,14 @@ class Batch:
         started_ms: int,
         *,
         deferred: bool = False,
-        generation: Generation | None = None,
+        plan: Plan | None = None,
     ) -> None:
         self.seq = seq
         self.events = list(events)
         self.watermark_ms = watermark_ms
         self.started_ms = started_ms
         self.deferred = deferred
-        self.generation = generation
+        self.plan = plan
         self.freeing: list[tuple[Event, Outcome]] = []
         self.counted: list[tuple[Event, Outcome]] = []
         self.handed_over = asyncio.Event()

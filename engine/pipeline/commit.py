@@ -84,8 +84,8 @@ class Committer:
             if batch is None:
                 break
             events = [event for event, _ in batch.counted]
-            if batch.generation is not None:
-                self._aggregator.follow(batch.generation.plan.aggregation_code)
+            if batch.plan is not None:
+                self._aggregator.follow(batch.plan.aggregation_code)
             missing = self._aggregator.missing(events)
             if missing:
                 stored = await self._owner.insist(partial(self._owner.store.own_partials, self._owner.id, missing))

@@ -32,9 +32,7 @@ class Deduplicator:
     `claims_last_ms` is the longest that a claim made here may last.
     """
 
-    def __init__(
-        self, answers: Answers, counters: Counters, recent: RecentKeys, rules: Mapping[str, Deduplication]
-    ) -> None:
+    def __init__(self, answers: Answers, counters: Counters, recent: RecentKeys, rules: Mapping[str, Deduplication]) -> None:
         self._answers = answers
         self._counters = counters
         self._recent = recent

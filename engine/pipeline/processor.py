@@ -123,7 +123,7 @@ class Processor:
         now_ms = self.stages.clock.monotonic_ms()
         return tenure.owner.number(
             lambda seq: Batch(
-                seq, arrival.events, arrival.watermark_ms, now_ms, deferred=arrival.deferred, generation=arrival.generation
+                seq, arrival.events, arrival.watermark_ms, now_ms, deferred=arrival.deferred, plan=arrival.generation.plan
             )
         )
 
@@ -134,7 +134,7 @@ class Processor:
     def _in_use(self, generation: Generation) -> bool:
         if generation in (self.stages.intake.generation, self._arriving_under):
             return True
-        return any(batch.generation is generation for batch in self._succession.unfinished())
+        return any(batch.plan is generation.plan for batch in self._succession.unfinished())
 
     def in_flight(self) -> int:
         """Events received that have not ended, counted where they are: the other side of the ledger."""

@@ -4,9 +4,9 @@ In: two rulesets, or their plans. Out: names, by what becomes of them. Rule of t
 describing it or renaming what it refers to changes nothing.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.rules.model import Ruleset
 from engine.rules.normalise import normalise
@@ -39,7 +39,7 @@ def changes(old: Plan, new: Plan) -> Changes:
     return Changes(
         _difference(_filters(old.ruleset), _filters(new.ruleset)),
         _difference(_states(old), _states(new)),
-        _difference(source_meanings(old.ruleset), source_meanings(new.ruleset)),
+        _difference(_sources(old.ruleset), _sources(new.ruleset)),
         _difference(_meanings(old.ruleset.deduplication), _meanings(new.ruleset.deduplication)),
     )
 
@@ -51,13 +51,13 @@ def same_filters(old: Plan, new: Plan) -> list[tuple[int, int]]:
     return [(places[name], place) for place, name in enumerate(after) if name in before and before[name] == after[name]]
 
 
-def source_meanings(ruleset: Ruleset) -> dict[str, object]:
+def _sources(ruleset: Ruleset) -> dict[str, object]:
     """What each enrichment source is, by its name, in a form that can be compared.
 
     The directory of its rule file belongs to it: paths of files are relative to that.
     """
     return {
-        name: (meaning(source), tuple(os.path.dirname(spec.span.file) for spec in source.chain))
+        name: (meaning(source), tuple(Path(spec.span.file).parent for spec in source.chain))
         for name, source in ruleset.enrichment.sources.items()
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.app import Limits, build_generation, build_processor
+from engine.enrichment.pool import SourcePool
 from engine.event import Outcome, Submission
 from engine.pipeline.aggregate import read_values
 from engine.pipeline.generation import Generation
@@ -69,7 +70,8 @@ class Engine:
 
     def generation(self, plan: Plan, sources: Mapping[str, ContextSource] | None = None) -> Generation:
         number = self.processor.stages.intake.generation.number + 1
-        return build_generation(plan, number, sources or {}, self.clock, self.processor.stages.counters, Limits())
+        pool = SourcePool(lambda source: (sources or {})[source.name])
+        return build_generation(plan, number, self.clock, self.processor.stages.counters, Limits(), pool)
 
     def change(self, plan: Plan, sources: Mapping[str, ContextSource] | None = None) -> Predecessor:
         return hand_over(self.processor.stages, self.generation(plan, sources))
@@ -83,6 +85,14 @@ class Engine:
     async def outcomes(self, *events: dict[str, Any]) -> list[Outcome | None]:
         async with asyncio.timeout(5):
             return (await self.submit(*events)).outcomes
+
+    async def until_held(self) -> None:
+        """Return when an event waits for earlier ones."""
+        for _ in range(1_000):
+            if self.processor.stages.intake.orderer.held:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("no event is held")
 
     async def figures(self, plan: Plan) -> dict[str, object]:
         """By aggregation, the value of `n` in the one window of user `u`."""
@@ -260,8 +270,7 @@ async def test_events_held_for_their_order_are_judged_by_the_rules_they_leave_un
     old, new = make(WAITING), make(WAITING.replace("question: {}", "other: {}") + FILTER)
     async with running(old) as engine:
         held = engine.submit(event("a"), event("q", kind="question"))
-        while not engine.processor.stages.intake.orderer.held:
-            await asyncio.sleep(0)
+        await engine.until_held()
         engine.change(new)
         engine.clock.advance(10_000)
         async with asyncio.timeout(5):
@@ -299,8 +308,7 @@ async def test_an_owner_is_kept_for_as_long_as_the_longest_claim_it_made(tmp_pat
     make = Plans(tmp_path)
     async with running(make(WAITING.replace("24h", "72h"))) as engine:
         held = engine.submit(event("a"))
-        while not engine.processor.stages.intake.orderer.held:
-            await asyncio.sleep(0)
+        await engine.until_held()
         engine.change(make(WAITING))
         engine.clock.advance(10_000)
         async with asyncio.timeout(5):
