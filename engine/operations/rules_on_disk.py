@@ -46,7 +46,7 @@ class RulesOnDisk:
         self.directory = directory
         self.environ = environ
         self.source_kinds = source_kinds
-        self._clock = clock
+        self.clock = clock
         self._settle_ms = settle_ms
         self._named: frozenset[str] = frozenset()
 
@@ -72,7 +72,7 @@ class RulesOnDisk:
         """Compile the contents when they stand still; where they never do, that is the problem."""
         before = await self.mark()
         for _ in range(_LOOKS):
-            await self._clock.sleep(self._settle_ms)
+            await self.clock.sleep(self._settle_ms)
             after = await self.mark()
             if after == before:
                 attempt = await asyncio.to_thread(self.compile_now)

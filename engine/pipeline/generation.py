@@ -8,7 +8,7 @@ from engine.pipeline.enrich import Enricher
 from engine.rules.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Generation:
     """Immutable but for its counts; a batch keeps to one.
 
