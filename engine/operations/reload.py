@@ -62,12 +62,15 @@ class Reloader:
     async def look(self) -> None:
         """Reload if the contents are others than those of the last attempt."""
         if await self.on_disk.mark() != self._seen:
-            await self.reload()
+            await self.reload(patient=True)
 
-    async def reload(self, *, dry_run: bool = False) -> Reload:
-        """Compile what is in the directory and put it in service; with `dry_run` only say what that would change."""
+    async def reload(self, *, dry_run: bool = False, patient: bool = False) -> Reload:
+        """Compile what is in the directory and put it in service; with `dry_run` only say what that would change.
+
+        With `patient`, wait for files that may still be written.
+        """
         async with self._lock:
-            attempt = await self.on_disk.compile()
+            attempt = await self.on_disk.compile(patient=patient)
             before = self._processor.stages.intake.generation
             plan = attempt.compiled.plan
             if plan is None:

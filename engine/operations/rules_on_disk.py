@@ -15,7 +15,7 @@ from engine.rules.compiler import Compiled, compile_rules
 from engine.rules.snapshot import RulesUnreadable, digest_now
 
 SETTLE_MS: Final = 100
-"""How long contents have to stay the same before they are taken for complete."""
+"""How long contents have to stay the same before they are taken for complete, where nobody says that they are."""
 
 _LOOKS: Final = 100
 
@@ -68,11 +68,15 @@ class RulesOnDisk:
         """What stands for the contents at this moment."""
         return await asyncio.to_thread(self._mark)
 
-    async def compile(self) -> Attempt:
-        """Compile the contents when they stand still; where they never do, that is the problem."""
+    async def compile(self, *, patient: bool) -> Attempt:
+        """Compile the contents when they stand still; where they never do, that is the problem.
+
+        With `patient`, they have to do so for a moment: nobody has said that they are complete.
+        """
         before = await self.mark()
         for _ in range(_LOOKS):
-            await self.clock.sleep(self._settle_ms)
+            if patient:
+                await self.clock.sleep(self._settle_ms)
             after = await self.mark()
             if after == before:
                 attempt = await asyncio.to_thread(self.compile_now)

@@ -29,8 +29,9 @@ def rulemill(*arguments: object, cwd: Path, stdin: bytes = b"", **variables: str
 class Service:
     """`rulemill serve` in a directory, on a free port; it can be killed and started again over the same state."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **variables: str) -> None:
         self.directory = directory
+        self._variables = variables
         self.url = ""
         self._log = directory / "serve.log"
         self._process: subprocess.Popen[str] | None = None
@@ -53,7 +54,7 @@ class Service:
             self._process = subprocess.Popen(
                 [*COMMAND, "serve"],
                 cwd=self.directory,
-                env=environment(HTTP_PORT="0"),
+                env=environment(HTTP_PORT="0", **self._variables),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -73,6 +74,11 @@ class Service:
     def interrupt(self) -> int:
         """SIGINT; returns the exit code."""
         return self._end(signal.SIGINT)
+
+    def hang_up(self) -> None:
+        """SIGHUP; it goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None

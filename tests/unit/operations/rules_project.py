@@ -81,10 +81,9 @@ class Service:
     async def outcome(self, identity: str, **members: object) -> Outcome | None:
         """How an event ends that is sent now."""
         ended: asyncio.Future[Submission] = asyncio.get_running_loop().create_future()
-        event = {"kind": "answer", "id": identity, "user": "u", "at": self.clock.now_ms(), "points": 1, **members}
-        submission = Submission(
-            [json.dumps(event).encode()], input_name="t", received_ms=event["at"], size_bytes=1, done=ended.set_result
-        )
+        now_ms = self.clock.now_ms()
+        item = json.dumps({"kind": "answer", "id": identity, "user": "u", "at": now_ms, "points": 1, **members}).encode()
+        submission = Submission([item], input_name="t", received_ms=now_ms, size_bytes=1, done=ended.set_result)
         assert self.processor.offer(submission)
         async with asyncio.timeout(10):
             return (await ended).outcomes[0]

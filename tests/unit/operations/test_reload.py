@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
 import weakref
 from pathlib import Path
 
@@ -228,7 +227,7 @@ async def test_several_reloads_at_once_take_turns(project: Project) -> None:
 async def test_rules_that_are_renamed_but_mean_the_same_count_on(project: Project) -> None:
     async with running(project) as service:
         await service.marks("a")
-        os.rename(project.filters, project.rules / "others.yaml")
+        project.filters.rename(project.rules / "others.yaml")
         (project.rules / "rules.yaml").write_text("# moved\n" + RULES)
         await service.reloader.reload()
         await service.marks("b")

@@ -28,7 +28,7 @@ async def test_a_half_written_file_is_waited_for(project: Project) -> None:
     on_disk = project.on_disk(clock, SETTLE_MS)
     whole = project.filters.read_text()
     project.filters.write_text(BROKEN)
-    compiling = asyncio.create_task(on_disk.compile())
+    compiling = asyncio.create_task(on_disk.compile(patient=True))
     await asleep(clock)
     project.filters.write_text(whole[: len(whole) // 2])
     clock.advance(SETTLE_MS)
@@ -63,7 +63,7 @@ async def test_what_changed_while_it_was_compiled_is_compiled_again(project: Pro
     on_disk = Restless(project.rules, {}, ("file",), SystemClock(), 0)
     on_disk.changes = 3
 
-    attempt = await on_disk.compile()
+    attempt = await on_disk.compile(patient=True)
 
     assert attempt.compiled.contents.files[str(project.filters)] == FILTER.replace("MARK", "later0").encode()
 
@@ -72,7 +72,7 @@ async def test_a_directory_that_never_stands_still_is_a_problem_and_no_endless_w
     on_disk = Restless(project.rules, {}, ("file",), SystemClock(), 0)
     on_disk.changes = 1_000_000
 
-    attempt = await on_disk.compile()
+    attempt = await on_disk.compile(patient=True)
 
     assert attempt.compiled.plan is None
     assert "leave them alone" in attempt.problem

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,11 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return tmp_path / "state" / "last-good.json"
+
+
+def kept(copy: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(copy.read_text())
+    return content
 
 
 def start(project: Project, copy: Path | None) -> Start:
@@ -80,14 +86,14 @@ def test_a_copy_that_cannot_be_used_is_as_none(project: Project, copy: Path, con
 
 async def test_every_ruleset_that_comes_into_service_is_kept_and_broken_ones_are_not(project: Project, copy: Path) -> None:
     async with running(project, copy) as service:
-        first = json.loads(copy.read_text())
+        first = kept(copy)
         project.filters.write_text(BROKEN)
         await service.reloader.reload()
-        assert json.loads(copy.read_text()) == first
+        assert kept(copy) == first
 
         project.mark("two")
         await service.reloader.reload()
-        second = json.loads(copy.read_text())
+        second = kept(copy)
 
         assert second["digest"] == service.processor.stages.intake.generation.plan.ruleset.digest != first["digest"]
         assert sorted(second["files"]) == ["../schemas/answer.json", "filters.yaml", "rules.yaml"]
