@@ -9,22 +9,18 @@ relative to the working directory. An environment variable that is empty counts 
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, ValuesView
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from engine.errors import SettingsInvalid
-from engine.settings_file import Placed, read_settings_file, suggestion
+from engine.settings_reading import Env, read_model
 
 DEFAULT_FILE: Final = Path("config.yaml")
 """The settings file that is read where none is named and this one exists."""
 
-_OWN_PREFIX: Final = "EVENT_PROCESSOR_"
-_MAX_SHOWN_CHARS: Final = 60
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZE: Final = re.compile(r"([0-9]{1,12}) ?(B|KiB|MiB|GiB|)")
@@ -33,24 +29,36 @@ _WORDS: Final = {"true": True, "false": False, "yes": True, "no": False, "on": T
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}")
 
 
-@dataclass(frozen=True, slots=True)
-class Env:
-    """The environment variable of a setting."""
+@dataclass(frozen=True)
+class Quantity(BeforeValidator):
+    """Reads a number within bounds. `expected` says which are taken; `units` are those it may be written in, with their size."""
 
-    name: str
+    expected: str = ""
+    units: tuple[tuple[str, int], ...] = ()
+
+    def shown(self, value: int) -> str:
+        """The value as it can be written, in the largest unit that leaves it whole."""
+        for unit, size in reversed(self.units):
+            if value and value % size == 0:
+                return f"{value // size}{unit}"
+        return f"{value}{self.units[0][0] if self.units else ''}"
 
 
-def _whole(least: int, most: int) -> BeforeValidator:
+def _whole(least: int, most: int) -> Quantity:
+    expected = f"a whole number from {least} to {most}"
+
     def read(value: object) -> int:
         text = str(value)
         if not re.fullmatch("[0-9]{1,18}", text) or not least <= int(text) <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
+            raise ValueError(expected)
         return int(text)
 
-    return BeforeValidator(read)
+    return Quantity(read, expected=expected)
 
 
-def _quantity(pattern: re.Pattern[str], units: Mapping[str, int], least: str, most: str, kind: str) -> BeforeValidator:
+def _quantity(pattern: re.Pattern[str], units: Mapping[str, int], least: str, most: str, kind: str) -> Quantity:
+    expected = f"a {kind} from {least} to {most}"
+
     def amount(text: str) -> int | None:
         match = pattern.fullmatch(text)
         return int(match[1]) * units[match[2]] if match else None
@@ -59,17 +67,17 @@ def _quantity(pattern: re.Pattern[str], units: Mapping[str, int], least: str, mo
         found = value if type(value) is int else amount(str(value))
         lowest, highest = amount(least), amount(most)
         if found is None or lowest is None or highest is None or not lowest <= found <= highest:
-            raise ValueError(f"a {kind} from {least} to {most}")
+            raise ValueError(expected)
         return found
 
-    return BeforeValidator(read)
+    return Quantity(read, expected=expected, units=tuple(units.items()))
 
 
-def _duration(least: str, most: str) -> BeforeValidator:
+def _duration(least: str, most: str) -> Quantity:
     return _quantity(_DURATION, _UNITS_MS, least, most, "duration")
 
 
-def _size(least: str, most: str) -> BeforeValidator:
+def _size(least: str, most: str) -> Quantity:
     return _quantity(_SIZE, _UNITS_BYTES, least, most, "size")
 
 
@@ -98,10 +106,6 @@ def _read_topic(value: str) -> str:
     if not _TOPIC.fullmatch(value):
         raise ValueError("1 to 249 letters, digits, `.`, `_` and `-`, not beginning with `.`")
     return value
-
-
-def _read_optional_path(value: object) -> object:
-    return None if value in ("off", None) else value
 
 
 Switch = Annotated[bool, BeforeValidator(_read_bool)]
@@ -156,7 +160,7 @@ class RulesSettings(_Section):
     reload: Annotated[Literal["auto", "manual"], Env("RULES_RELOAD")] = "auto"
     poll_ms: Annotated[int, _duration("100ms", "1h"), Env("RULES_POLL")] = Field(default=2_000, validation_alias="poll")
     watch: Annotated[Switch, Env("RULES_WATCH")] = True
-    last_good: Annotated[Path | None, BeforeValidator(_read_optional_path), Env("RULES_LAST_GOOD")] = None
+    last_good: Annotated[Path | None, Env("RULES_LAST_GOOD")] = None
 
 
 class SqliteSettings(_Section):
@@ -208,64 +212,6 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
     """The settings in force, and by dotted name where each that is not a default came from.
 
-    `path` None means DEFAULT_FILE where it exists. Raises SettingsInvalid, whose text has one line for each fault, with its
-    `file:line:col` or the name of its variable.
+    `path` None means DEFAULT_FILE where it exists. Raises as `read_model` does.
     """
-    variables = {".".join(keys): name for keys, name in _variables(Settings)}
-    faults: list[str] = []
-    if path is None and DEFAULT_FILE.exists():
-        path = DEFAULT_FILE
-    placed = read_settings_file(path, variables, faults) if path is not None else {}
-    placed |= {name: Placed(environ[variable], variable) for name, variable in variables.items() if environ.get(variable)}
-    faults += _unknown_variables(environ, variables.values())
-    settings = _settings(placed, faults)
-    if settings is None or faults:
-        raise SettingsInvalid("\n".join(faults))
-    return settings, {name: value.place for name, value in placed.items()}
-
-
-def _variables(section: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each setting by the keys that lead to it in the file, with its environment variable."""
-    for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            for keys, variable in _variables(field.annotation):
-                yield (name, *keys), variable
-        for mark in field.metadata:
-            if isinstance(mark, Env):
-                yield (str(field.validation_alias or name),), mark.name
-
-
-def _unknown_variables(environ: Mapping[str, str], known: ValuesView[str]) -> list[str]:
-    """Faults for variables that can only be meant for this engine and that it does not have."""
-    own = [name for name in known if name.startswith(_OWN_PREFIX)]
-    strange = sorted(name for name in environ if name.startswith(_OWN_PREFIX) and name not in own)
-    return [f"{name}: there is no such setting; {suggestion(name, own)}" for name in strange]
-
-
-def _settings(placed: Mapping[str, Placed], faults: list[str]) -> Settings | None:
-    tree: dict[str, object] = {}
-    for name, value in placed.items():
-        section, _, key = name.rpartition(".")
-        inner = tree.setdefault(section, {}) if section else tree
-        if isinstance(inner, dict):
-            inner[key] = value.text
-    try:
-        return Settings.model_validate(tree)
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            name = ".".join(map(str, fault["loc"]))
-            seen = placed[name]
-            faults.append(f"{seen.place}: `{name}` is `{_shown(seen.text)}`; expected {_expected(fault)}")
-        return None
-
-
-def _expected(fault: ErrorDetails) -> str:
-    context = fault.get("ctx", {})
-    if fault["type"] == "literal_error":
-        return str(context["expected"]).replace("'", "`")
-    return str(context.get("error", "another value"))
-
-
-def _shown(text: str) -> str:
-    short = text[:_MAX_SHOWN_CHARS] + ("…" if len(text) > _MAX_SHOWN_CHARS else "")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in short)
+    return read_model(Settings, DEFAULT_FILE if path is None and DEFAULT_FILE.exists() else path, environ)
