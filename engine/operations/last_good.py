@@ -22,7 +22,7 @@ def keep_last_good(path: Path, directory: Path, contents: Contents) -> None:
     """Write the contents of a rules directory to `path`. Raises OSError where that cannot be done: the copy before stays."""
     files = {name: data.decode("utf-8") for name, data in relative_to(directory, contents.files).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.with_name(f"{path.name}.new")
+    written = path.with_name(f"{path.name}.{os.getpid()}")
     with written.open("wb") as file:
         file.write(orjson.dumps({"digest": contents.digest, "files": files}, option=orjson.OPT_INDENT_2))
         file.flush()

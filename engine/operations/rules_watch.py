@@ -69,6 +69,7 @@ class RulesWatch:
 
     async def _listen(self) -> None:
         """Pass on what the file system tells, until stopped; where it tells nothing, time has to do."""
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every notice in the log
         while not self._stop.is_set():
             places = [place for place in self._reloader.on_disk.places if place.is_dir()]
             try:

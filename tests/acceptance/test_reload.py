@@ -65,6 +65,8 @@ def test_a_saved_rule_takes_effect_without_a_restart(service: Service, project: 
     assert marks(project, "a") == ([], before)
     assert marks(project, "b") == (["quick"], after)
     assert after == rules(service)["ruleset"] != before
+    (line,) = service.log.splitlines()
+    assert line.endswith(f"ruleset `{after}` in place of `{before}`: filters: 1 changed")
 
 
 def test_broken_rules_leave_the_old_ones_in_service_and_say_what_is_wrong(service: Service, project: Path) -> None:
