@@ -7,10 +7,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from engine.cli import process, schema, serve, validate
+from engine.cli import config, process, schema, serve, validate
 from engine.errors import RulemillError
 
-_COMMANDS = (serve, process, validate, schema)
+_COMMANDS = (serve, process, validate, schema, config)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
