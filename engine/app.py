@@ -68,10 +68,14 @@ def build_processor(
     Sources are taken from `pool`; without one, from a pool of its own. Raises SettingsInvalid or LookupFailed where a source of the plan cannot be built.
     """
     counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()
+    sources = pool or SourcePool(clock)
+
+    def generation(plan: Plan, number: int) -> Generation:
+        return build_generation(plan, number, clock, counters, limits, sources)
+
     recent = RecentKeys(limits.recent_keys, _MIN_CLAIM_MS)
     deferred = DeferredQueue(limits.deferred_events)
-    rejecting = frozenset(r.event_type for r in plan.ruleset.deduplication.values() if r.on_conflict == "reject")
-    deduplicator = Deduplicator(answers, counters, recent, rejecting)
+    deduplicator = Deduplicator(answers, counters, recent, plan.ruleset.deduplication)
     intake = Intake(
         Inbox(limits.inbox_events, limits.inbox_bytes),
         Orderer(limits.tracked_keys),
@@ -80,7 +84,7 @@ def build_processor(
         health,
         answers.ledger,
         clock,
-        build_generation(plan, 1, clock, counters, limits, pool or SourcePool(clock)),
+        generation(plan, 1),
         limits.max_batch,
         ack_received=options.ack_received,
     )
@@ -93,6 +97,7 @@ def build_processor(
         recent,
         deferred,
         lambda: Aggregator(intake.generation.plan.aggregation_code, clock),
+        generation,
         store,
         egress,
         clock,
@@ -110,7 +115,8 @@ def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, 
     sources = pool.acquire(plan.ruleset.enrichment)
     decoder = Decoder(plan.events, clock.now_ms, max_event_bytes=limits.event_bytes)
     counts = FilterCounts.zero(len(plan.ruleset.filters))
-    return Generation(number, plan, decoder.decode, Enricher(sources, counters), counts, partial(pool.release, sources.values()))
+    enricher, close = Enricher(sources, counters), partial(pool.release, sources.values())
+    return Generation(number, plan, decoder.decode, decoder.recheck, enricher, counts, close)
 
 
 def build_explainer(generation: Callable[[], Generation], clock: Clock, max_event_bytes: int) -> Explainer:

@@ -4,8 +4,8 @@ Rule of the file: no I/O and no clock. An event is a dict from the decoder and i
 is what goes out. Everything else about it is kept beside the dict, here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 import orjson
@@ -42,10 +42,10 @@ class Submission:
 
     `items` holds what came in, bytes not yet decoded or an object that was part of a larger body, and the outcome of what is known
     to be no event. `outcomes` has the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
-    `taken` says that the sender was answered before that.
+    `taken` says that the sender was answered before that. `ruleset` is the id of the rules that judge it, empty while none have seen it.
     """
 
-    __slots__ = ("done", "ids", "input", "items", "outcomes", "pending", "received_ms", "size_bytes", "taken")
+    __slots__ = ("done", "ids", "input", "items", "outcomes", "pending", "received_ms", "ruleset", "size_bytes", "taken")
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Submission:
         self.done = done
         self.pending = len(items)
         self.taken = False
+        self.ruleset = ""
         self.outcomes: list[Outcome | None] = [None] * len(items)
         self.ids: list[str | None] = [None] * len(items)
 
@@ -177,6 +178,23 @@ class FilterCounts:
     def zero(cls, filters: int) -> "FilterCounts":
         """Counts for a plan with this many filters."""
         return cls(*([0] * filters for _ in range(6)))
+
+    def copy(self) -> "FilterCounts":
+        """The counts as they are now."""
+        return FilterCounts(*(list(getattr(self, field.name)) for field in fields(self)))
+
+    def take_in(self, other: "FilterCounts", places: Iterable[tuple[int, int]], less: "FilterCounts | None" = None) -> None:
+        """Count what `other` counted as well, or how far it has come since it was at `less`.
+
+        `places` pairs the place of a filter there with its place here.
+        """
+        for there, here in places:
+            for field in fields(self):
+                theirs, ours = getattr(other, field.name), getattr(self, field.name)
+                if field.name == "last_match_ms":
+                    ours[here] = max(ours[here], theirs[there])
+                else:
+                    ours[here] += theirs[there] - (getattr(less, field.name)[there] if less is not None else 0)
 
 
 class Record(NamedTuple):

@@ -9,25 +9,18 @@ relative to the working directory. An environment variable that is empty counts 
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, ValuesView
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar, get_args
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from engine.errors import SettingsInvalid
-from engine.settings_file import Placed, read_settings_file, suggestion
-
-Mark = TypeVar("Mark")
+from engine.settings_reading import Env, Several, read_model
 
 DEFAULT_FILE: Final = Path("config.yaml")
 """The settings file that is read where none is named and this one exists."""
 
-_OWN_PREFIX: Final = "EVENT_PROCESSOR_"
-_MAX_SHOWN_CHARS: Final = 60
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZE: Final = re.compile(r"([0-9]{1,12}) ?(B|KiB|MiB|GiB|)")
@@ -38,29 +31,36 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{16,512}={0,2}")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}")
 
 
-@dataclass(frozen=True, slots=True)
-class Env:
-    """The environment variable of a setting."""
+@dataclass(frozen=True)
+class Quantity(BeforeValidator):
+    """Reads a number within bounds. `expected` says which are taken; `units` are those it may be written in, with their size."""
 
-    name: str
+    expected: str = ""
+    units: tuple[tuple[str, int], ...] = ()
+
+    def shown(self, value: int) -> str:
+        """The value as it can be written, in the largest unit that leaves it whole."""
+        for unit, size in reversed(self.units):
+            if value and value % size == 0:
+                return f"{value // size}{unit}"
+        return f"{value}{self.units[0][0] if self.units else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Several:
-    """Marks a setting that is a list: a sequence in the file, texts with `,` between them in the environment."""
+def _whole(least: int, most: int) -> Quantity:
+    expected = f"a whole number from {least} to {most}"
 
-
-def _whole(least: int, most: int) -> BeforeValidator:
     def read(value: object) -> int:
         text = str(value)
         if not re.fullmatch("[0-9]{1,18}", text) or not least <= int(text) <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
+            raise ValueError(expected)
         return int(text)
 
-    return BeforeValidator(read)
+    return Quantity(read, expected=expected)
 
 
-def _quantity(pattern: re.Pattern[str], units: Mapping[str, int], least: str, most: str, kind: str) -> BeforeValidator:
+def _quantity(pattern: re.Pattern[str], units: Mapping[str, int], least: str, most: str, kind: str) -> Quantity:
+    expected = f"a {kind} from {least} to {most}"
+
     def amount(text: str) -> int | None:
         match = pattern.fullmatch(text)
         return int(match[1]) * units[match[2]] if match else None
@@ -69,17 +69,17 @@ def _quantity(pattern: re.Pattern[str], units: Mapping[str, int], least: str, mo
         found = value if type(value) is int else amount(str(value))
         lowest, highest = amount(least), amount(most)
         if found is None or lowest is None or highest is None or not lowest <= found <= highest:
-            raise ValueError(f"a {kind} from {least} to {most}")
+            raise ValueError(expected)
         return found
 
-    return BeforeValidator(read)
+    return Quantity(read, expected=expected, units=tuple(units.items()))
 
 
-def _duration(least: str, most: str) -> BeforeValidator:
+def _duration(least: str, most: str) -> Quantity:
     return _quantity(_DURATION, _UNITS_MS, least, most, "duration")
 
 
-def _size(least: str, most: str) -> BeforeValidator:
+def _size(least: str, most: str) -> Quantity:
     return _quantity(_SIZE, _UNITS_BYTES, least, most, "size")
 
 
@@ -187,9 +187,17 @@ class ProcessorSettings(_Section):
 
 
 class RulesSettings(_Section):
-    """Where the rules directory is."""
+    """Where the rules directory is, and how changes of it come into service.
+
+    With `reload: auto` it is looked at every `poll_ms`, and at once where `watch` and the file system tell. `last_good` is a file
+    that keeps a copy of the last rules that worked, to start with where those in the directory do not; None keeps none.
+    """
 
     path: Annotated[Path, Env("RULES_PATH")] = Path("rules")
+    reload: Annotated[Literal["auto", "manual"], Env("RULES_RELOAD")] = "auto"
+    poll_ms: Annotated[int, _duration("100ms", "1h"), Env("RULES_POLL")] = Field(default=2_000, validation_alias="poll")
+    watch: Annotated[Switch, Env("RULES_WATCH")] = True
+    last_good: Annotated[Path | None, Env("RULES_LAST_GOOD")] = None
 
 
 class SqliteSettings(_Section):
@@ -245,70 +253,6 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
 def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
     """The settings in force, and by dotted name where each that is not a default came from.
 
-    `path` None means DEFAULT_FILE where it exists. Raises SettingsInvalid, whose text has one line for each fault, with its
-    `file:line:col` or the name of its variable.
+    `path` None means DEFAULT_FILE where it exists. Raises as `read_model` does.
     """
-    variables = {name: mark.name for name, _, mark in _marks(Settings, Env)}
-    lists = {name for name, _, _ in _marks(Settings, Several)}
-    faults: list[str] = []
-    if path is None and DEFAULT_FILE.exists():
-        path = DEFAULT_FILE
-    placed = read_settings_file(path, variables, lists, faults) if path is not None else {}
-    placed |= {name: Placed(environ[variable], variable) for name, variable in variables.items() if environ.get(variable)}
-    faults += _unknown_variables(environ, variables.values())
-    settings = _settings(placed, faults)
-    if settings is None or faults:
-        raise SettingsInvalid("\n".join(faults))
-    return settings, {name: value.place for name, value in placed.items()}
-
-
-def secret_settings() -> frozenset[str]:
-    """The dotted names of the settings whose values are never shown."""
-    return frozenset(name for name, field, _ in _marks(Settings, Env) if SecretStr in get_args(field.annotation))
-
-
-def _marks(section: type[BaseModel], kind: type[Mark], prefix: str = "") -> Iterator[tuple[str, FieldInfo, Mark]]:
-    """Each setting that has a mark of this kind, by its dotted name in the file."""
-    for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _marks(field.annotation, kind, f"{prefix}{name}.")
-        for mark in field.metadata:
-            if isinstance(mark, kind):
-                yield f"{prefix}{field.validation_alias or name}", field, mark
-
-
-def _unknown_variables(environ: Mapping[str, str], known: ValuesView[str]) -> list[str]:
-    """Faults for variables that can only be meant for this engine and that it does not have."""
-    own = [name for name in known if name.startswith(_OWN_PREFIX)]
-    strange = sorted(name for name in environ if name.startswith(_OWN_PREFIX) and name not in own)
-    return [f"{name}: there is no such setting; {suggestion(name, own)}" for name in strange]
-
-
-def _settings(placed: Mapping[str, Placed], faults: list[str]) -> Settings | None:
-    tree: dict[str, object] = {}
-    for name, value in placed.items():
-        section, _, key = name.rpartition(".")
-        inner = tree.setdefault(section, {}) if section else tree
-        if isinstance(inner, dict):
-            inner[key] = value.text
-    try:
-        return Settings.model_validate(tree)
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            name = ".".join(map(str, fault["loc"]))
-            seen = placed[name]
-            is_what = "cannot be used" if name in secret_settings() else f"is `{_shown(seen.text)}`"
-            faults.append(f"{seen.place}: `{name}` {is_what}; expected {_expected(fault)}")
-        return None
-
-
-def _expected(fault: ErrorDetails) -> str:
-    context = fault.get("ctx", {})
-    if fault["type"] == "literal_error":
-        return str(context["expected"]).replace("'", "`")
-    return str(context.get("error", "another value"))
-
-
-def _shown(text: str) -> str:
-    short = text[:_MAX_SHOWN_CHARS] + ("…" if len(text) > _MAX_SHOWN_CHARS else "")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in short)
+    return read_model(Settings, DEFAULT_FILE if path is None and DEFAULT_FILE.exists() else path, environ)

@@ -1,52 +1,49 @@
 """The settings file as text: every value with the place it stands at.
 
-In: a YAML file of sections. Out: texts by their dotted names, and faults. Rule of the file: nothing is given a meaning here,
-so that a value in the file and one in the environment are read alike.
+In: the bytes of a YAML file of sections, which is read as rule files are. Out: texts by their dotted names, and findings. Rule of the file:
+nothing is given a meaning here, so that a value in the file and one in the environment are read alike.
 """
 
-import difflib
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
-from engine.errors import SettingsInvalid
+from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.loader import load_yaml
+from engine.rules.model import Span
+from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode, is_null
 
 
 class Placed(NamedTuple):
-    """A text and where it was written: `config.yaml:3:9`, or the name of an environment variable."""
+    """A text and where it was written; `place` is `config.yaml:3:9`, or the name of an environment variable."""
 
     text: str
     place: str
+    span: Span
 
 
-def read_settings_file(path: Path, known: Collection[str], lists: Collection[str], faults: list[str]) -> dict[str, Placed]:
-    """The values of the file by dotted name (`http.port`), for all names that are `known`.
+class FileValues(NamedTuple):
+    """The values of a file by dotted name (`http.port`), and the places of values that nobody asked for."""
 
-    Those in `lists` may be sequences; their text is that of the elements with `,` between them.
+    values: dict[str, Placed]
+    strange: list[Span]
 
-    What cannot be used is added to `faults`, a line each. Raises SettingsInvalid where nothing can be read at all.
-    """
-    try:
-        root = yaml.compose(path.read_bytes().decode("utf-8-sig"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise SettingsInvalid(f"{path}: cannot be read: {error.strerror}; name a file that exists") from None
-    except UnicodeDecodeError as error:
-        raise SettingsInvalid(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise SettingsInvalid(_yaml_fault(path, error)) from None
-    return _Reading(path, known, lists, faults).values(root)
+
+def read_settings_file(file: str, data: bytes, known: Collection[str], lists: Collection[str], findings: Findings) -> FileValues:
+    """The values for all names that are `known`; those in `lists` may be sequences, and become their elements with `,` between them."""
+    reading = _Reading(file, known, lists, findings)
+    root = load_yaml(file, data, findings)
+    return FileValues(reading.values(root) if root is not None else {}, reading.strange)
 
 
 class _Reading:
-    def __init__(self, path: Path, known: Collection[str], lists: Collection[str], faults: list[str]) -> None:
-        self._path = path
+    def __init__(self, file: str, known: Collection[str], lists: Collection[str], findings: Findings) -> None:
+        self.strange: list[Span] = []
+        self._file = file
         self._known = known
         self._lists = lists
-        self._faults = faults
+        self._findings = findings
 
-    def values(self, root: yaml.Node | None) -> dict[str, Placed]:
+    def values(self, root: Node) -> dict[str, Placed]:
         found: dict[str, Placed] = {}
         for name, node in self._entries(root, "").items():
             if name in self._known:
@@ -56,71 +53,45 @@ class _Reading:
                     self._keep(inner, value, found)
         return found
 
-    def _entries(self, node: yaml.Node | None, prefix: str) -> dict[str, yaml.Node]:
-        """The entries of a map by full name, without those that are unknown or written twice."""
-        if node is None or _is_empty(node):
+    def _entries(self, node: Node, prefix: str) -> dict[str, Node]:
+        """The entries of a map by full name, without those that are unknown."""
+        if is_null(node):
             return {}
         section = prefix.removesuffix(".")
-        if not isinstance(node, yaml.MappingNode):
-            self._fault(
-                node, f"`{section}` is not a section; write its keys below it" if section else "the file is not a map of sections"
-            )
+        if not isinstance(node, MapNode):
+            message = f"`{section}` is not a section" if section else "the file is not a map of sections"
+            self._findings.add("C002", message, node.span, help="write its keys below it" if section else "write `http:`, say")
             return {}
-        entries: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            name = f"{prefix}{key.value}"
-            if not isinstance(key, yaml.ScalarNode) or not self._leads_somewhere(name):
-                self._unknown(key, name, prefix)
-            elif name in entries:
-                self._fault(key, f"`{name}` is written twice; keep one")
+        entries: dict[str, Node] = {}
+        for entry in node.entries:
+            name = f"{prefix}{entry.key}"
+            if self._leads_somewhere(name):
+                entries[name] = entry.value
             else:
-                entries[name] = value
+                self.strange.append(entry.value.span)
+                here = [known.removeprefix(prefix) for known in self._known if known.startswith(prefix)]
+                places = dict.fromkeys(known.partition(".")[0] for known in here)
+                message = f"`{shown(name)}` is no setting"
+                self._findings.add("C001", message, entry.key_span, help=did_you_mean(entry.key, places))
         return entries
 
     def _leads_somewhere(self, name: str) -> bool:
         return name in self._known or ("." not in name and any(known.startswith(f"{name}.") for known in self._known))
 
-    def _unknown(self, key: yaml.Node, name: str, prefix: str) -> None:
-        here = [known.removeprefix(prefix) for known in self._known if known.startswith(prefix)]
-        places = dict.fromkeys(known.partition(".")[0] for known in here)
-        shown = name if isinstance(key, yaml.ScalarNode) else "this key"
-        self._fault(key, f"`{shown}` is no setting; {suggestion(name.removeprefix(prefix), places)}")
-
-    def _keep(self, name: str, node: yaml.Node, found: dict[str, Placed]) -> None:
-        if name in self._lists and isinstance(node, yaml.SequenceNode) and _is_list_of_texts(node):
-            found[name] = Placed(",".join(element.value for element in node.value), self._place(node))
-        elif not isinstance(node, yaml.ScalarNode):
-            self._fault(node, f"`{name}` is not a single value; write one value after the `:`")
-        elif _is_empty(node):
-            self._fault(node, f"`{name}` is empty; write a value, or remove the line for the default")
+    def _keep(self, name: str, node: Node, found: dict[str, Placed]) -> None:
+        place = f"{self._file}:{node.span.line}:{node.span.col}"
+        if (
+            name in self._lists
+            and isinstance(node, ListNode)
+            and node.items
+            and all(isinstance(item, ScalarNode) for item in node.items)
+        ):
+            found[name] = Placed(",".join(item.text for item in node.items if isinstance(item, ScalarNode)), place, node.span)
+        elif not isinstance(node, ScalarNode):
+            self.strange.append(node.span)
+            self._findings.add("C002", f"`{name}` is not a single value", node.span, help="write one value after the `:`")
+        elif is_null(node):
+            help = "write a value, or remove the line for the default"
+            self._findings.add("C004", f"`{name}` is empty", node.span, help=help)
         else:
-            found[name] = Placed(node.value, self._place(node))
-
-    def _fault(self, node: yaml.Node, message: str) -> None:
-        self._faults.append(f"{self._place(node)}: {message}")
-
-    def _place(self, node: yaml.Node) -> str:
-        return f"{self._path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-
-
-def suggestion(word: str, known: Collection[str]) -> str:
-    """What an unknown name was likely meant to be, or all the names there are."""
-    near = difflib.get_close_matches(word.lower(), {name.lower(): name for name in known}, n=1)
-    if near:
-        return f"did you mean `{next(name for name in known if name.lower() == near[0])}`?"
-    return "known here: " + ", ".join(f"`{name}`" for name in known)
-
-
-def _is_empty(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.style is None and node.value in ("", "~", "null")
-
-
-def _is_list_of_texts(node: yaml.SequenceNode) -> bool:
-    return bool(node.value) and all(isinstance(element, yaml.ScalarNode) and not _is_empty(element) for element in node.value)
-
-
-def _yaml_fault(path: Path, error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark or error.context_mark):
-        words = " ".join(part for part in (error.context, error.problem) if part)
-        return f"{path}:{mark.line + 1}:{mark.column + 1}: not valid YAML: {words}"
-    return f"{path}: not valid YAML: it holds characters that YAML does not take; save it as plain UTF-8 text"
+            found[name] = Placed(node.text, place, node.span)

@@ -7,10 +7,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from engine.cli import dlq, explain, process, schema, serve, test, validate
+from engine.cli import config, dlq, explain, process, schema, serve, test, validate
 from engine.errors import RulemillError
 
-_COMMANDS = (serve, process, validate, test, explain, dlq, schema)
+_COMMANDS = (serve, process, validate, test, explain, dlq, schema, config)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,8 +16,8 @@ import uvicorn
 import uvloop
 
 import engine
-from engine.app import Limits, build_explainer, build_processor
-from engine.cli.rules_option import add_rules_option, load_plan
+from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor
+from engine.cli.rules_option import add_rules_option
 from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
@@ -29,10 +29,14 @@ from engine.ingress.http import create_app
 from engine.ingress.server import address_of, listen, server_config
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.explanation_forms import in_json
-from engine.operations.service import EngineService
+from engine.operations.reload import Reloader
+from engine.operations.rules_on_disk import RulesOnDisk
+from engine.operations.rules_state import ReloadState
+from engine.operations.rules_watch import RulesWatch
+from engine.operations.service import DISABLED, EngineService
+from engine.operations.start import start_rules
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
-from engine.rules.plan import Plan
 from engine.settings import Settings, load_settings
 from engine.state.memory import MemoryStateStore
 from engine.state.sqlite import SqliteStateStore
@@ -61,12 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if arguments.demo and arguments.rules is None and not settings.rules.path.exists():
         arguments.rules = _PACKAGED_RULES
-    plan = load_plan(arguments, settings)
-    if plan is None:
+    on_disk = RulesOnDisk(arguments.rules or settings.rules.path, os.environ, SOURCE_KINDS, SystemClock())
+    mark, state, report = start_rules(on_disk, settings.rules.last_good, SystemClock().now_ms())
+    if state is None:
+        sys.stderr.write(report)
         return 1
     gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, plan, demo=arguments.demo))
+        return runner.run(_serve(settings, _Rules(on_disk, mark, state), demo=arguments.demo))
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -79,21 +85,33 @@ def _settings(arguments: argparse.Namespace) -> Settings:
             f"processor.workers is {settings.processor.workers}; this version runs one worker a process: "
             "leave it at 1, and start more processes on ports of their own"
         )
-    if not settings.processor.enabled:
-        raise SettingsInvalid("processor.enabled is false (EVENT_PROCESSOR_ENABLED): there is nothing to serve")
     access_policy(settings.http)
     return settings
 
 
-async def _serve(settings: Settings, plan: Plan, *, demo: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the service starts with, and the mark of what the directory held then."""
+
+    on_disk: RulesOnDisk
+    mark: str
+    state: ReloadState
+
+
+async def _serve(settings: Settings, rules: _Rules, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
         socket = stack.enter_context(listen(settings.http.host, settings.http.port))
-        parts = await stack.enter_async_context(_parts(settings, plan))
+        parts = await stack.enter_async_context(_parts(settings, rules))
         server = _Server(_uvicorn_config(settings, parts.service, parts.endpoints))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(signal.SIGHUP, parts.watch.ask)
         print(f"rulemill: listening on {address_of(socket)}", flush=True)
+        if not settings.processor.enabled:
+            _log.warning("%s", DISABLED)
+            await server.serve(sockets=[socket])
+            return 0
         running = asyncio.create_task(parts.processor.run(), name="processor")
         running.add_done_callback(lambda _: server.give_up())
         traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
@@ -124,36 +142,47 @@ class _Parts:
     processor: Processor
     service: EngineService
     endpoints: Sequence[Endpoint]
+    watch: RulesWatch
 
 
 @asynccontextmanager
-async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
+async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     clock = SystemClock()
     store = _store(settings, clock)
     egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync)
     dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync)
+    event_limits = Limits(
+        inbox_events=settings.processor.buffer_size,
+        max_batch=settings.processor.max_batch,
+        event_bytes=settings.http.max_event_bytes,
+    )
     processor = build_processor(
-        plan,
+        rules.state.active.plan,
         store=store,
         egress=egress,
         dead_letters=dead_letters,
         clock=clock,
         options=Options(ack_received=settings.ack == "received"),
         topic=settings.topic,
-        limits=Limits(
-            inbox_events=settings.processor.buffer_size,
-            max_batch=settings.processor.max_batch,
-            event_bytes=settings.http.max_event_bytes,
-        ),
+        limits=event_limits,
     )
+    reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
+    poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
+    watch = RulesWatch(reloader, clock, poll_ms=poll_ms, notices=settings.rules.watch)
+    watching = asyncio.create_task(watch.run(), name="rules watch")
     limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events, settings.http.max_bodies_bytes)
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
     endpoints = explain_endpoints(in_json(explainer), limits)
     names: dict[str, object] = {"store": settings.store, "egress": settings.egress}
     try:
-        yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem), endpoints)
+        enabled = settings.processor.enabled
+        service = EngineService(processor, limits, names, lambda: egress.problem, reloader, enabled=enabled)
+        yield _Parts(processor, service, endpoints, watch)
     finally:
-        await processor.stages.intake.generation.close()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await reloader.close()
         await egress.close()
         await dead_letters.close()
         await store.close()

@@ -137,6 +137,19 @@ class Decoder:
             raise value
         _reject(faults.too_deep(self._max_depth) if isinstance(value, dict) else faults.not_an_object(value))
 
+    def recheck(self, event: Event) -> Outcome | None:
+        """What is wrong, under this plan, with an event that another plan's decoder took; None where nothing is.
+
+        Its type and its content are looked at again; its time, its key and its identity stay as they were read.
+        """
+        try:
+            kind = self._kinds.get(event.type) or self._undeclared(event.type)
+            if kind.schema is not None and not kind.schema.is_valid(event.data):
+                _reject(faults.against_schema(kind.schema, event.data))
+        except _Rejected as error:
+            return error.outcome
+        return None
+
     def _undeclared(self, name: object) -> _Kind:
         plan = self._plan
         if name is None:

@@ -61,4 +61,4 @@ def _not_taken(service: Service) -> RequestRefused:
     ready, reason = service.ready()
     if ready:
         return RequestRefused(429, "inbox_full", "more events are waiting than the engine can hold; send these again later")
-    return RequestRefused(503, "not_ready", reason)
+    return RequestRefused(503, "not_ready" if service.enabled else "disabled", reason)

@@ -22,6 +22,7 @@ from engine.ingress.health import health_endpoints
 from engine.ingress.openapi import describe
 from engine.ingress.problems import RequestRefused
 from engine.ingress.responses import json_response, problem
+from engine.ingress.rules_endpoints import rules_endpoints
 from engine.ingress.service import Service
 from engine.rules.diagnostics import shown
 
@@ -35,7 +36,7 @@ def create_app(service: Service, more: Sequence[Endpoint] = (), policy: AccessPo
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
     events that were submitted go on to their end.
     """
-    endpoints = [*event_endpoints(service), *health_endpoints(service), *more]
+    endpoints = [*event_endpoints(service), *health_endpoints(service), *rules_endpoints(service), *more]
     return _Application([*endpoints, _description(endpoints)], policy)
 
 

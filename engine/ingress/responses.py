@@ -33,7 +33,7 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
 
 
 def answer(submission: Submission, ruleset: str, *, all_results: bool) -> Response:
-    """The answer to a submission whose events have all ended.
+    """The answer to a submission whose events have all ended; `ruleset` stands in it where no rules have seen the submission.
 
     202 without rejected and retry; 422 where all are rejected; 503 where all are to be sent again; 207 otherwise. Results are
     given for what was not accepted, for a single event, and for everything with `all_results`.
@@ -42,7 +42,7 @@ def answer(submission: Submission, ruleset: str, *, all_results: bool) -> Respon
     counts = Counter([outcome.status for outcome in outcomes])
     everything = all_results or len(outcomes) == 1
     content: dict[str, object] = {status: counts[status] for status in STATUSES}
-    content["ruleset"] = ruleset
+    content["ruleset"] = submission.ruleset or ruleset
     content["results"] = [
         _result(index, submission.ids[index], outcome)
         for index, outcome in enumerate(outcomes)

@@ -8,7 +8,7 @@ from engine.rules.plan_events import EventPlan
 
 
 class Service(Protocol):
-    """The engine, as its HTTP interface sees it. Everything is called on the event loop and returns at once."""
+    """The engine, as its HTTP interface sees it. Everything is called on the event loop; what is not async returns at once."""
 
     @property
     def limits(self) -> RequestLimits:
@@ -29,6 +29,19 @@ class Service(Protocol):
         """Take a submission of at least one item; its `done` is called later, on the event loop.
 
         False where there is no room for it, or the engine takes nothing more: then it was not received, and `done` never is called.
+        """
+
+    @property
+    def enabled(self) -> bool:
+        """False where the service is set to take no events."""
+
+    def rules(self) -> JsonObject:
+        """The rules in service, and those that were refused last, as `GET /rules` answers them."""
+
+    async def reload_rules(self, *, dry_run: bool) -> tuple[bool, JsonObject]:
+        """Put what the rules directory holds in service, or with `dry_run` only say what that would change.
+
+        True with what changed; False, with the findings, where the rules were refused: the old ones go on.
         """
 
     def status(self) -> JsonObject:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from engine.event import BLOCKED, OUTCOME_ACCEPTED, Event, Outcome
+from engine.rules.plan import Plan
 
 
 class Batch:
@@ -12,18 +13,38 @@ class Batch:
     `events` are those still on their way: a stage takes out those that it ends. `freeing` holds those that will not
     be published, with the outcome they get once their claims are seen free; `counted` those that the commit counts,
     with the outcome they get once it is known. `watermark_ms` is that of the batch's input before this batch.
+    `plan` is what the batch keeps to; None, where parts are used alone, stands for the one in service.
     """
 
-    __slots__ = ("before", "counted", "deferred", "events", "freeing", "handed_over", "seq", "started_ms", "watermark_ms")
+    __slots__ = (
+        "before",
+        "counted",
+        "deferred",
+        "events",
+        "freeing",
+        "handed_over",
+        "plan",
+        "seq",
+        "started_ms",
+        "watermark_ms",
+    )
 
     def __init__(
-        self, seq: int, events: Sequence[Event], watermark_ms: int | None, started_ms: int, *, deferred: bool = False
+        self,
+        seq: int,
+        events: Sequence[Event],
+        watermark_ms: int | None,
+        started_ms: int,
+        *,
+        deferred: bool = False,
+        plan: Plan | None = None,
     ) -> None:
         self.seq = seq
         self.events = list(events)
         self.watermark_ms = watermark_ms
         self.started_ms = started_ms
         self.deferred = deferred
+        self.plan = plan
         self.freeing: list[tuple[Event, Outcome]] = []
         self.counted: list[tuple[Event, Outcome]] = []
         self.handed_over = asyncio.Event()

@@ -34,7 +34,7 @@ class Committer:
         counters: Counters,
         clock: Clock,
         *,
-        claims_last_ms: int,
+        claims_last_ms: Callable[[], int],
         gather_events: int,
         busy: Callable[[], bool],
         on_progress: Callable[[], None],
@@ -84,6 +84,8 @@ class Committer:
             if batch is None:
                 break
             events = [event for event, _ in batch.counted]
+            if batch.plan is not None:
+                self._aggregator.follow(batch.plan.aggregation_code)
             missing = self._aggregator.missing(events)
             if missing:
                 stored = await self._owner.insist(partial(self._owner.store.own_partials, self._owner.id, missing))
@@ -103,7 +105,7 @@ class Committer:
         partials = self._aggregator.capture(seq)
         if partials:
             await owner.insist(lambda: owner.store.write_partials(owner.id, partials))
-        claims_end_ms = self._clock.now_ms() + self._claims_last_ms
+        claims_end_ms = self._clock.now_ms() + self._claims_last_ms()
         await owner.commit(seq, max([claims_end_ms, *(partial.expires_ms for partial in partials)]))
         self._aggregator.committed(seq)
         self._counters.commits += 1

@@ -6,7 +6,7 @@ are copies of. Rule of the file: a claim is set where there is none or by compar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from engine.event import ACCEPTED, BLOCKED, DUPLICATE, OUTCOME_DUPLICATE, REJECTED, RETRY, Event, Outcome
@@ -16,6 +16,7 @@ from engine.pipeline.batch import Batch
 from engine.pipeline.owner import Owner
 from engine.pipeline.recent import RecentKeys
 from engine.ports import COUNTED_BLOCKED, FREE, HELD, Change, Claim, Judgement
+from engine.rules.model import Deduplication
 
 _ROUNDS = 8
 _KNOWN_OWNERS = 10_000
@@ -26,14 +27,24 @@ _BLOCKED_BEFORE = Outcome(BLOCKED, "blocked", "a copy of this event was blocked 
 
 
 class Deduplicator:
-    """Gives every event of a batch its verdict. Long-lived: `recent` and what is known of owners outlast an owner."""
+    """Gives every event of a batch its verdict. Long-lived: `recent` and what is known of owners outlast an owner.
 
-    def __init__(self, answers: Answers, counters: Counters, recent: RecentKeys, rejects_conflicts: frozenset[str]) -> None:
+    `claims_last_ms` is the longest that a claim made here may last.
+    """
+
+    def __init__(self, answers: Answers, counters: Counters, recent: RecentKeys, rules: Mapping[str, Deduplication]) -> None:
         self._answers = answers
         self._counters = counters
         self._recent = recent
-        self._rejects_conflicts = rejects_conflicts
+        self._rejects_conflicts: frozenset[str] = frozenset()
         self._committed: dict[str, int] = {}
+        self.claims_last_ms = 0
+        self.follow(rules)
+
+    def follow(self, rules: Mapping[str, Deduplication]) -> None:
+        """Give verdicts on conflicts by these rules, by event type, from now on. Claims made before keep their time."""
+        self._rejects_conflicts = frozenset(rule.event_type for rule in rules.values() if rule.on_conflict == "reject")
+        self.claims_last_ms = max([self.claims_last_ms, *(rule.ttl_ms for rule in rules.values())])
 
     def join(self, events: Sequence[Event], now_ms: int) -> list[Event]:
         """Hang copies of events in flight here on them, end copies of recently committed ones; returns the others.

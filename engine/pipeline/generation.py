@@ -3,22 +3,24 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from engine.event import Event, FilterCounts, Submission
+from engine.event import Event, FilterCounts, Outcome, Submission
 from engine.pipeline.enrich import Enricher
 from engine.rules.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Generation:
-    """Immutable but for its counts; a batch keeps to the one it was decoded under.
+    """Immutable but for its counts; a batch keeps to one.
 
-    `decode` turns a submission into events and settles the items that are none. `close`, called once when no batch keeps to it any
-    more, gives its sources back.
+    `decode` turns a submission into events and settles the items that are none. `recheck` looks at an event that another
+    generation decoded: None where it can go on under this one. `close`, called once when no batch keeps to it any more, gives its
+    sources back.
     """
 
     number: int
     plan: Plan
     decode: Callable[[Submission], list[Event]]
+    recheck: Callable[[Event], Outcome | None]
     enricher: Enricher
     counts: FilterCounts
     close: Callable[[], Awaitable[None]]

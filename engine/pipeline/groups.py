@@ -8,6 +8,10 @@ from engine.rules.aggregation_plan import BOOKKEEPING, PLACE, PREV, PREV_SEQ, TO
 from engine.rules.keys import key_text
 
 _EVICT_SHARE = 8
+_COUNTED = ("created", "events", "late", "unkeyed", "overflow", "errors", "evicted")
+
+EVERYTHING_LEFT = 1 << 62
+"""As `left_through`: any group may be in the store alone."""
 
 
 class LiveGroups:
@@ -15,9 +19,10 @@ class LiveGroups:
 
     `events` counts events added, `late` those whose window had closed, `unkeyed` those without a key, `overflow`
     those of keys beyond `max_keys`, `errors` those for which a measure raised; `evicted` counts groups that left.
+    `left_through`: panes up to this start may hold groups that are in the store alone, None where none can.
     """
 
-    def __init__(self, plan: AggregationPlan) -> None:
+    def __init__(self, plan: AggregationPlan, left_through: int | None = None) -> None:
         self.plan = plan
         self.panes: dict[int, dict[object, GroupList]] = {}
         self.touched: list[GroupList] = []
@@ -32,7 +37,7 @@ class LiveGroups:
         self.evicted = 0
         self._keys: dict[object, int] = {}
         self._missing: dict[tuple[int, object], None] = {}
-        self._left_through: int | None = None
+        self._left_through = left_through
         self._left_panes: set[int] = set()
         self._captured: list[tuple[GroupList, bytes]] = []
 
@@ -41,6 +46,24 @@ class LiveGroups:
         return bool(self._left_panes) or (
             self._left_through is not None and earliest_ms < self._left_through + self.plan.rule.every_ms
         )
+
+    @property
+    def left_through(self) -> int | None:
+        """What a later set of the same groups has to be told, once all of these have left."""
+        starts = [*self.panes, *self._left_panes, *([] if self._left_through is None else [self._left_through])]
+        return max(starts, default=None)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every group is as it was committed."""
+        return not self.touched and not self._captured
+
+    def go_on_with(self, plan: AggregationPlan, before: "LiveGroups | None") -> None:
+        """Follow another plan of the same state, and count on from `before`, which had its id."""
+        self.plan = plan
+        if before is not None and before is not self:
+            for name in _COUNTED:
+                setattr(self, name, getattr(before, name))
 
     def new_group(self, start_ms: int, key: object) -> GroupList | None:
         """See Live."""

@@ -93,6 +93,7 @@ class Intake:
         now_ms = self._clock.monotonic_ms()
         events: list[Event] = []
         for submission in submissions:
+            submission.ruleset = generation.plan.id
             decoded = generation.decode(submission)
             self._ledger.ended[REJECTED] += len(submission.items) - len(decoded)
             events += decoded

@@ -38,6 +38,12 @@ class Orderer:
         """The events that wait."""
         return [entry[3] for entry in self._held]
 
+    def take_out(self, events: Sequence[Event]) -> None:
+        """Hold these events no longer: they have ended."""
+        gone = set(map(id, events))
+        self._held = [entry for entry in self._held if id(entry[3]) not in gone]
+        heapq.heapify(self._held)
+
     def watermark_ms(self, input_name: str) -> int | None:
         """The highest event time seen on an input, None before its first event."""
         return self._watermarks.get(input_name)

@@ -51,6 +51,7 @@ class Processor:
         self._changed = asyncio.Event()
         self._succession = Succession(stages, options, on_change=self._wake, on_progress=self._changed.set)
         self._arriving: list[Event] = []
+        self._arriving_under: Generation | None = None
         stages.health.on_change = self._wake
         stages.intake.on_idle = self._succession.nothing_more
 
@@ -74,9 +75,9 @@ class Processor:
             background = [tasks.create_task(self._succession.reign()), tasks.create_task(self._succession.sweep())]
             while not (self.stages.intake.draining and self.stages.intake.is_empty):
                 while (arrival := await self.stages.intake.next()) is not None:
-                    self._arriving = arrival.events
+                    self._arriving, self._arriving_under = arrival.events, arrival.generation
                     await self._start(arrival)
-                    self._arriving = []
+                    self._arriving, self._arriving_under = [], None
                 await self._until(lambda: not self._succession.unfinished())
             for task in background:
                 task.cancel()
@@ -137,7 +138,9 @@ class Processor:
     def _batch(self, tenure: Tenure, arrival: Arrival) -> Batch:
         now_ms = self.stages.clock.monotonic_ms()
         return tenure.owner.number(
-            lambda seq: Batch(seq, arrival.events, arrival.watermark_ms, now_ms, deferred=arrival.deferred)
+            lambda seq: Batch(
+                seq, arrival.events, arrival.watermark_ms, now_ms, deferred=arrival.deferred, plan=arrival.generation.plan
+            )
         )
 
     async def bury_the_rest(self) -> int:
@@ -150,6 +153,15 @@ class Processor:
         for event in unfinished:
             self.stages.answers.end(event, _LEFT)
         return len(unfinished)
+
+    async def through_with(self, generation: Generation) -> None:
+        """Return when no event goes through the stages under this generation any more; one in service never is through."""
+        await self._until(lambda: not self._in_use(generation))
+
+    def _in_use(self, generation: Generation) -> bool:
+        if generation in (self.stages.intake.generation, self._arriving_under):
+            return True
+        return any(batch.plan is generation.plan for batch in self._succession.unfinished())
 
     def in_flight(self) -> int:
         """Events received that have not ended, counted where they are: the other side of the ledger."""

@@ -8,16 +8,21 @@ from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.answers import Answers
 from engine.pipeline.deduplicate import Deduplicator
 from engine.pipeline.deferred import DeferredQueue
+from engine.pipeline.generation import Generation
 from engine.pipeline.intake import Intake
 from engine.pipeline.owner import StoreHealth
 from engine.pipeline.publish import Publisher
 from engine.pipeline.recent import RecentKeys
 from engine.ports import Clock, Egress, StateStore
+from engine.rules.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """One of each, shared by all batches. `aggregator` makes an owner's empty accumulators."""
+    """One of each, shared by all batches. `aggregator` makes an owner's empty accumulators, `generation` what a plan needs in service.
+
+    `generation` takes the plan and a number, and raises what keeps a source of the plan from being opened.
+    """
 
     intake: Intake
     deduplicator: Deduplicator
@@ -26,6 +31,7 @@ class Stages:
     recent: RecentKeys
     deferred: DeferredQueue
     aggregator: Callable[[], Aggregator]
+    generation: Callable[[Plan, int], Generation]
     store: StateStore
     egress: Egress
     clock: Clock

@@ -118,7 +118,6 @@ class Succession:
 
     def _committer(self, owner: Owner, aggregator: Aggregator) -> Committer:
         stages = self._stages
-        types = stages.intake.generation.plan.ruleset.deduplication.values()
         return Committer(
             owner,
             aggregator,
@@ -126,7 +125,7 @@ class Succession:
             stages.recent,
             stages.counters,
             stages.clock,
-            claims_last_ms=max((rule.ttl_ms for rule in types), default=0),
+            claims_last_ms=lambda: stages.deduplicator.claims_last_ms,
             gather_events=self._options.gather_events,
             busy=lambda: bool(stages.intake.inbox.events or owner.batches),
             on_progress=self._on_progress,

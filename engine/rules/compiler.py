@@ -5,7 +5,7 @@ calls this, so that nothing can pass in one place and fail in another.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,23 @@ from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import parse
 from engine.rules.plan import Plan, make_plan
 from engine.rules.schema_files import read_schemas
-from engine.rules.snapshot import digest_of, read_rule_files
+from engine.rules.snapshot import KeptFiles, digest_of, read_beside, read_rule_files
 from engine.rules.source_settings import BUILT_IN_SOURCES
 
 MEASURE_PLUGINS: Final = "rulemill.measures"
 SOURCE_PLUGINS: Final = "rulemill.sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What was read of a directory: rule files and schemas by path, as findings name them, and the digest of all.
+
+    `named` are the schemas that were asked for, also those that could not be read.
+    """
+
+    digest: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +49,16 @@ class Loaded:
     ruleset: Ruleset | None
     findings: list[Finding]
     sources: Mapping[str, str]
+    contents: Contents = Contents()
 
 
 def load_ruleset(
-    directory: Path, environ: Mapping[str, str], source_kinds: Collection[str] = frozenset(BUILT_IN_SOURCES)
+    directory: Path,
+    environ: Mapping[str, str],
+    source_kinds: Collection[str] = frozenset(BUILT_IN_SOURCES),
+    kept: KeptFiles | None = None,
 ) -> Loaded:
-    """Read, parse, check and lint a rules directory.
+    """Read, parse, check and lint a rules directory, or in its place what was kept of it.
 
     `environ` fills `${NAME}` in source settings; `source_kinds` are the kinds of enrichment source that can be built
     without a plug-in. Warnings leave the ruleset usable.
@@ -52,17 +68,19 @@ def load_ruleset(
 
     """
     findings = Findings()
-    files = read_rule_files(directory)
+    files = read_rule_files(directory) if kept is None else kept.rule_files()
     nodes = {file: load_yaml(file, data, findings) for file, data in files.items()}
-    schemas = read_schemas(nodes, findings)
+    schemas = read_schemas(nodes, read_beside if kept is None else kept.beside, findings)
     contents = {**files, **schemas.contents}
+    digest = digest_of(directory, contents)
     surroundings = Surroundings(environ, {*source_kinds, *_plugins(SOURCE_PLUGINS)})
-    written = parse(nodes, schemas.schemas, digest_of(directory, contents), surroundings, _plugins(MEASURE_PLUGINS), findings)
+    written = parse(nodes, schemas.schemas, digest, surroundings, _plugins(MEASURE_PLUGINS), findings)
     check(written, findings)
     if not findings.has_errors:
         lint(written, findings)
     sources = {file: data.decode("utf-8-sig", errors="replace") for file, data in contents.items()}
-    return Loaded(None if findings.has_errors else written.ruleset, findings.in_order(), sources)
+    ruleset = None if findings.has_errors else written.ruleset
+    return Loaded(ruleset, findings.in_order(), sources, Contents(digest, contents, frozenset(schemas.named)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +90,19 @@ class Compiled:
     plan: Plan | None
     findings: list[Finding]
     sources: Mapping[str, str]
+    contents: Contents = Contents()
 
 
 def compile_rules(
-    directory: Path, environ: Mapping[str, str], source_kinds: Collection[str] = frozenset(BUILT_IN_SOURCES)
+    directory: Path,
+    environ: Mapping[str, str],
+    source_kinds: Collection[str] = frozenset(BUILT_IN_SOURCES),
+    kept: KeptFiles | None = None,
 ) -> Compiled:
     """Load a rules directory as `load_ruleset` does, and compile what is free of errors. What comes back as a plan, runs."""
-    loaded = load_ruleset(directory, environ, source_kinds)
+    loaded = load_ruleset(directory, environ, source_kinds, kept)
     plan = None if loaded.ruleset is None else make_plan(loaded.ruleset)
-    return Compiled(plan, loaded.findings, loaded.sources)
+    return Compiled(plan, loaded.findings, loaded.sources, loaded.contents)
 
 
 def _plugins(group: str) -> frozenset[str]:

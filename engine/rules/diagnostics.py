@@ -1,7 +1,7 @@
 """Findings: what is wrong with a rules directory, where, and what to write instead.
 
 In: faults and doubts, as the loader, the parser, the checks and the lints meet them. Out: one flat list.
-Rule of the file: a code keeps its meaning for ever; a new meaning gets a new code. E1 is YAML, E2 structure, E3 names, E4 types,
+Rule of the file: a code keeps its meaning for ever; a new meaning gets a new code. C is a setting, E1 YAML, E2 structure, E3 names, E4 types,
 E5 patterns and limits; W6 is a warning about meaning, W8 about tests.
 """
 
@@ -18,6 +18,11 @@ from engine.rules.model import Span
 Severity = Literal["error", "warning"]
 
 CODES: Final = {
+    "C001": "a name that no setting has",
+    "C002": "a section or a value where the other belongs",
+    "C003": "a value that its setting cannot take",
+    "C004": "a setting without a value",
+    "C005": "an environment variable that no setting has",
     "E101": "the file is not plain UTF-8 text",
     "E102": "the file is not valid YAML",
     "E103": "a key is written twice in one map",
@@ -107,8 +112,8 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """`error` for E codes: the ruleset cannot run. `warning` for W codes: it can."""
-        return "error" if self.code.startswith("E") else "warning"
+        """`warning` for W codes: what was read can be used. `error` for all others: it cannot."""
+        return "warning" if self.code.startswith("W") else "error"
 
 
 class Findings:

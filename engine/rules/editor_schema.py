@@ -22,7 +22,7 @@ from engine.rules.model import Ruleset
 from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import _ROUTINGS, SECTIONS, parse
 from engine.rules.schema_files import read_schemas
-from engine.rules.snapshot import read_rule_files
+from engine.rules.snapshot import read_beside, read_rule_files
 from engine.rules.source_settings import BUILT_IN_SOURCES
 
 SECTION_HELP: Final = {
@@ -72,7 +72,7 @@ def _understood(directory: Path, source_kinds: set[str], measures: frozenset[str
     """What can be made of the files; their findings are `rulemill validate`'s to report."""
     ignored = Findings()
     nodes = {file: load_yaml(file, data, ignored) for file, data in read_rule_files(directory).items()}
-    schemas = read_schemas(nodes, ignored).schemas
+    schemas = read_schemas(nodes, read_beside, ignored).schemas
     return parse(nodes, schemas, "", Surroundings({}, source_kinds), measures, ignored).ruleset
 
 

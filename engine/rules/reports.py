@@ -31,15 +31,19 @@ def concise(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
 
 
 def as_json(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
-    """One JSON object; `version` grows when a member changes its meaning or goes."""
-    report = {
+    """One JSON object, as `report` makes it."""
+    return json.dumps(report(findings, len(sources)), ensure_ascii=False, indent=2) + "\n"
+
+
+def report(findings: Sequence[Finding], files: int) -> dict[str, object]:
+    """The findings as a JSON object; `version` grows when a member changes its meaning or goes."""
+    return {
         "version": JSON_VERSION,
-        "files": len(sources),
+        "files": files,
         "errors": _count(findings, "error"),
         "warnings": _count(findings, "warning"),
         "findings": [_json_finding(finding) for finding in findings],
     }
-    return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
 
 
 FORMS: Final[dict[str, Callable[[Sequence[Finding], Mapping[str, str]], str]]] = {
@@ -53,9 +57,7 @@ FORMS: Final[dict[str, Callable[[Sequence[Finding], Mapping[str, str]], str]]] =
 def _concise_line(finding: Finding) -> str:
     span = finding.span
     advice = "; ".join(part for part in (finding.help, f"write `{finding.fix}`" if finding.fix else "") if part)
-    return f"{span.file}:{span.line}:{span.col}: {finding.severity} {finding.code} {finding.message}" + (
-        f" ({advice})" if advice else ""
-    )
+    return f"{_place(span)}: {finding.severity} {finding.code} {finding.message}" + (f" ({advice})" if advice else "")
 
 
 def _block(finding: Finding, lines: Sequence[str]) -> str:
@@ -86,7 +88,8 @@ def _width(text: str) -> int:
 
 
 def _place(span: Span) -> str:
-    return f"{_printable(span.file)}:{span.line}:{span.col}"
+    """`file:line:col`, or for what is no file, an environment variable say, its name alone."""
+    return f"{_printable(span.file)}:{span.line}:{span.col}" if span.line else _printable(span.file)
 
 
 def _printable(file: str) -> str:
@@ -97,7 +100,8 @@ def _printable(file: str) -> str:
 def _total(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
     errors, warnings, files = _count(findings, "error"), _count(findings, "warning"), len(sources)
     found = " and ".join(part for part in (_plural(errors, "error"), _plural(warnings, "warning")) if part)
-    return f"{found or 'no findings'} in {_plural(files, 'file')}\n"
+    where = f" in {_plural(files, 'file')}" if files else ""
+    return f"{found or 'no findings'}{where}\n"
 
 
 def _plural(number: int, noun: str) -> str:

@@ -4,7 +4,7 @@ In: the nodes of the rule files. Out: the documents, their bytes, and findings f
 passes here is one that the server can check events with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -15,32 +15,43 @@ from engine.rules.model import Span
 from engine.rules.nodes import Node, ScalarNode
 from engine.rules.parse_events import SchemaFile, named_schemas
 from engine.rules.schemas import EventSchema, SchemaInvalid
-from engine.rules.snapshot import read_beside
+from engine.rules.snapshot import path_beside
 
 
 @dataclass(slots=True)
 class SchemaFiles:
-    """What was read: schemas by rule file and name, and the bytes of each schema file by its shown path."""
+    """What was read: schemas by rule file and name, and the bytes of each schema file by its shown path.
+
+    `named` are the paths of all that were asked for, also of those that could not be read.
+    """
 
     schemas: dict[tuple[str, str], SchemaFile] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
 
 
-def read_schemas(files: Mapping[str, Node | None], findings: Findings) -> SchemaFiles:
-    """Read every schema that the files name, each once."""
+def read_schemas(files: Mapping[str, Node | None], read_file: Callable[[str], bytes], findings: Findings) -> SchemaFiles:
+    """Read every schema that the files name, each once. `read_file` raises OSError or ValueError for what cannot be read."""
     read = SchemaFiles()
     documents: dict[str, Mapping[str, object] | None] = {}
     for file, node in files.items():
         for name in named_schemas(node) if node else ():
-            _read(file, name, read, documents, findings)
+            _read(file, name, read_file, read, documents, findings)
     return read
 
 
 def _read(
-    file: str, name: ScalarNode, read: SchemaFiles, documents: dict[str, Mapping[str, object] | None], findings: Findings
+    file: str,
+    name: ScalarNode,
+    read_file: Callable[[str], bytes],
+    read: SchemaFiles,
+    documents: dict[str, Mapping[str, object] | None],
+    findings: Findings,
 ) -> None:
+    path = path_beside(file, name.text)
+    read.named.add(path)
     try:
-        path, data = read_beside(file, name.text)
+        data = read.contents[path] if path in read.contents else read_file(path)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a file name"
         help = "the path is relative to this file"

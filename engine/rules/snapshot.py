@@ -1,12 +1,15 @@
 """A rules directory, read once.
 
 In: a directory. Out: the bytes of its files, and a digest of them. Rule of the file: the one place of the rules that touches the file system;
-everything after works on these bytes, so that a file saved meanwhile cannot mix two versions.
+everything after works on these bytes, so that a file saved meanwhile cannot mix two versions. The bytes may also be kept, by path relative to
+the directory, and take its place later.
 """
 
+import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -44,23 +47,65 @@ def read_rule_files(directory: Path) -> dict[str, bytes]:
         raise RulesUnreadable(f"cannot read `{error.filename}`: {error.strerror}") from error
 
 
-def read_beside(rule_file: str, name: str) -> tuple[str, bytes]:
-    """A file that a rule file names relative to itself: its path as shown to people, and its bytes.
+def path_beside(rule_file: str, name: str) -> str:
+    """The path, as shown to people, of a file that a rule file names relative to itself."""
+    return os.path.normpath(Path(rule_file).parent / name)
 
-    Raises OSError where there is none, or it cannot be read.
-    """
-    path = Path(os.path.normpath(Path(rule_file).parent / name))
-    return str(path), _read(path)
+
+def read_beside(path: str) -> bytes:
+    """A file that a rule file names. Raises OSError where there is none, or it cannot be read."""
+    return _read(Path(path))
 
 
 def digest_of(directory: Path, files: Mapping[str, bytes]) -> str:
     """SHA-256, in hex, over relative paths and contents; the same wherever the directory lies."""
     digest = hashlib.sha256()
-    relative = {Path(os.path.relpath(file, directory)).as_posix(): data for file, data in files.items()}
+    relative = relative_to(directory, files)
     for name in sorted(relative):
         for part in (name.encode(errors="surrogateescape"), relative[name]):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+def relative_to(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files by their path from the directory, as they can be kept."""
+    return {Path(os.path.relpath(file, directory)).as_posix(): data for file, data in files.items()}
+
+
+def digest_now(directory: Path, named: Iterable[str]) -> str:
+    """The digest of the directory as it is, with those of the `named` files beside it that can be read.
+
+    Equal to the digest of a ruleset that was loaded from the same contents. Raises RulesUnreadable as `read_rule_files` does.
+    """
+    files = read_rule_files(directory)
+    for path in named:
+        with suppress(OSError, ValueError):
+            files[path] = read_beside(path)
+    return digest_of(directory, files)
+
+
+class KeptFiles:
+    """Files that were read before, in the place of the directory they came from."""
+
+    def __init__(self, directory: Path, relative: Mapping[str, bytes]) -> None:
+        self._directory = directory
+        self._by_path = {os.path.normpath(directory / name): data for name, data in relative.items()}
+        self._relative = relative
+
+    def rule_files(self) -> dict[str, bytes]:
+        """As `read_rule_files`."""
+        names = sorted(name for name in self._relative if _is_rule_file(name))
+        return {str(self._directory / name): self._relative[name] for name in names}
+
+    def beside(self, path: str) -> bytes:
+        """As `read_beside`."""
+        if path not in self._by_path:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return self._by_path[path]
+
+
+def _is_rule_file(name: str) -> bool:
+    return name.endswith(_SUFFIXES) and not any(part.startswith(".") for part in name.split("/"))
 
 
 def _rule_files(directory: Path) -> Iterator[Path]:

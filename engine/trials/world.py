@@ -18,6 +18,7 @@ from engine.enrichment.pool import SourcePool
 from engine.event import RETRY, Event, FilterCounts, JsonObject, Outcome, Record, Submission
 from engine.pipeline.aggregate import WindowValues, read_values
 from engine.pipeline.generation import Generation
+from engine.pipeline.handover import hand_over
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options
 from engine.pipeline.stages import Stages
@@ -95,7 +96,7 @@ class World:
             topic=TOPIC,
             pool=self._pool,
         )
-        self._watch(self._stages.intake.generation)
+        self._stages.intake.generation = self._watched(self._stages.intake.generation)
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -159,10 +160,10 @@ class World:
             self._set(made)
 
     def reload(self, plan: Plan) -> None:
-        """Put another plan into service; what is on its way keeps to the one it came under."""
+        """Put another plan into service as a reload does; what is on its way keeps to the one it came under."""
         stages = self._stages
         number = stages.intake.generation.number + 1
-        self._watch(build_generation(plan, number, self.clock, stages.counters, Limits(), self._pool))
+        hand_over(stages, self._watched(build_generation(plan, number, self.clock, stages.counters, Limits(), self._pool)))
 
     async def windows(self, aggregation: str, key: str) -> list[WindowValues]:
         """The committed windows of a key, by start."""
@@ -170,8 +171,8 @@ class World:
         picture = await read_range(self.store, plan.state_id, key, MIN_TIME_MS, MAX_TIME_MS)
         return read_values(plan, picture.partials, picture.committed)
 
-    def _watch(self, generation: Generation) -> None:
-        """Put a generation into service that is watched: what is decoded, and what filters see and do."""
+    def _watched(self, generation: Generation) -> Generation:
+        """The generation, watched: what is decoded, and what filters see and do."""
         plan, decode = generation.plan, generation.decode
 
         def decode_and_note(submission: Submission) -> list[Event]:
@@ -192,8 +193,7 @@ class World:
                 if self._witness is not None:
                     self._witness(plan.ruleset, before, event.time_ms)
 
-        watched = replace(generation, plan=replace(plan, filter=filter_and_note), decode=decode_and_note)
-        self._stages.intake.generation = watched
+        return replace(generation, plan=replace(plan, filter=filter_and_note), decode=decode_and_note)
 
     def _source(self, source: Source) -> GivenContexts:
         made = GivenContexts(source, None)

@@ -75,6 +75,11 @@ class Service:
         """SIGINT; returns the exit code."""
         return self._end(signal.SIGINT)
 
+    def hang_up(self) -> None:
+        """SIGHUP; it goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         process, self._process = self._process, None

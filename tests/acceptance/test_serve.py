@@ -182,17 +182,25 @@ def test_a_config_that_cannot_be_read_exits_with_2_and_one_line(project: Path) -
     assert "missing.yaml" in line
 
 
-def test_a_bad_setting_exits_with_2_and_one_line_that_says_where(project: Path) -> None:
+def test_a_bad_setting_exits_with_2_and_says_where_and_what_to_write(project: Path) -> None:
     (project / "config.yaml").write_text("http:\n  port: eighty\n")
 
     from_file = rulemill("serve", cwd=project)
     from_environment = rulemill("serve", cwd=project, HTTP_PORT="seventy")
 
     assert (from_file.returncode, from_environment.returncode) == (2, 2)
-    (of_file,) = from_file.stderr.decode().splitlines()
-    (of_environment,) = from_environment.stderr.decode().splitlines()
-    assert "config.yaml:2:9: `http.port` is `eighty`" in of_file
-    assert "HTTP_PORT: `http.port` is `seventy`" in of_environment
+    assert from_file.stderr.decode().splitlines() == [
+        "rulemill: the settings cannot be used",
+        "error[C003]: `http.port` is `eighty`; expected a whole number from 0 to 65535",
+        " --> config.yaml:2:9",
+        "  |",
+        "2 |   port: eighty",
+        "  |         ^^^^^^",
+        "",
+        "1 error in 1 file",
+    ]
+    assert b"`http.port` is `seventy`" in from_environment.stderr
+    assert b" --> HTTP_PORT\n" in from_environment.stderr
     assert not (project / "state").exists()
 
 

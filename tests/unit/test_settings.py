@@ -6,7 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from engine.errors import SettingsInvalid
-from engine.settings import HttpSettings, Settings, load_settings, read_settings, secret_settings
+from engine.rules.diagnostics import CODES, Finding
+from engine.settings import HttpSettings, Settings, load_settings, read_settings
+from engine.settings_reading import SettingsFaulty, settings_of
 
 WHAT_IS_EXPECTED = "tokens of 16 to 512 letters, digits and `-._~+/`, such as `openssl rand -hex 32` makes"
 
@@ -23,9 +25,16 @@ def write(folder: Path, text: str) -> Path:
 
 
 def faults_of(path: Path | None, environ: dict[str, str] | None = None) -> list[str]:
-    with pytest.raises(SettingsInvalid) as caught:
+    """Each fault on a line: its place, what is wrong, and what to do."""
+    with pytest.raises(SettingsFaulty) as caught:
         load_settings(path, environ or {})
-    return str(caught.value).splitlines()
+    return [_line(finding) for finding in caught.value.findings]
+
+
+def _line(finding: Finding) -> str:
+    span = finding.span
+    place = f"{span.file}:{span.line}:{span.col}" if span.line else span.file
+    return f"{place}: {finding.message}" + (f"; {finding.help}" if finding.help else "")
 
 
 def test_without_file_and_environment_the_defaults_hold() -> None:
@@ -56,7 +65,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
            read_timeout: 5s, keep_alive: 0s, ingest_tokens: [one-token-00000001, "two-token-00000002="],
            ingest_tokens_file: a/file, admin_tokens: 'three-token-000003, four-token-0000004', allow_unauthenticated: true}
         processor: {enabled: no, workers: 2, buffer_size: 3, max_batch: 4, shutdown_timeout: 1m}
-        rules: {path: /etc/rules}
+        rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json}
         store: memory
         sqlite: {path: a b.db, synchronous: full}
         memory: {max_claims: 5000}
@@ -94,6 +103,12 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
     assert (settings.sqlite.path, settings.sqlite.synchronous) == (Path("a b.db"), "full")
     assert (settings.file.path, settings.file.fsync, settings.topic) == (Path("records"), True, "a.b-c_d")
     assert (settings.ack, settings.dead_letters.path) == ("received", Path("dead.ndjson"))
+    assert settings.rules.model_dump(exclude={"path"}) == {
+        "reload": "manual",
+        "poll_ms": 500,
+        "watch": False,
+        "last_good": Path("kept.json"),
+    }
 
 
 def test_the_environment_comes_before_the_file_and_each_value_knows_its_origin(tmp_path: Path) -> None:
@@ -133,7 +148,7 @@ topic: ../x
             f"{path}:3:3: `http.prt` is no setting; did you mean `port`?",
             f"{path}:4:9: `http.port` is `99999`; expected a whole number from 0 to 65535",
             f"{path}:5:13: `http.max_body` is `8mb`; expected a size from 1KiB to 1GiB",
-            f"{path}:6:3: `http.port` is written twice; keep one",
+            f"{path}:6:3: the key `port` is written twice; keep one; two tests of one field go into one map: `{{gte: 5, lt: 10}}`",
             f"{path}:7:1: `procesor` is no setting; did you mean `processor`?",
             f"{path}:9:12: `processor.workers` is not a single value; write one value after the `:`",
             f"{path}:10:12: `processor.enabled` is `maybe`; expected `true` or `false`",
@@ -142,39 +157,85 @@ topic: ../x
             f"{path}:13:8: `store` is `redis`; expected `sqlite` or `memory`",
             f"{path}:14:8: `topic` is `../x`; expected 1 to 249 letters, digits, `.`, `_` and `-`, not beginning with `.`",
             "EVENT_PROCESSOR_BUFFER_SIZE: `processor.buffer_size` is `0`; expected a whole number from 1 to 1000000",
-            "EVENT_PROCESSOR_WORKRS: there is no such setting; did you mean `EVENT_PROCESSOR_WORKERS`?",
+            "EVENT_PROCESSOR_WORKRS: `EVENT_PROCESSOR_WORKRS` is no setting; did you mean `EVENT_PROCESSOR_WORKERS`?",
         ]
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "code", "place"),
     [
-        ("a: [", ":1:5: not valid YAML"),
-        ("http:\n  port: 80\n host: 1", ":3:2: not valid YAML"),
-        ("a: *x", ":1:4: not valid YAML"),
-        ("topic: a\n---\ntopic: b", ":2:1: not valid YAML"),
-        ("topic: \x07", "plain UTF-8 text"),
-        ("- 1", ":1:1: the file is not a map of sections"),
-        ("5", ":1:1: the file is not a map of sections"),
-        ("? [a]\n: 1", ":1:3: `this key` is no setting; known here: `http`"),
-        ("http: {<<: {port: 1}}", ":1:8: `http.<<` is no setting"),
+        ("a: [", "E102", "2:1"),
+        ("http:\n  port: 80\n host: 1", "E102", "3:2"),
+        ("a: *x", "E104", "1:4"),
+        ("topic: a\n---\ntopic: b", "E107", "2:1"),
+        ("topic: \x07", "E101", "1:8"),
+        ("- 1", "C002", "1:1"),
+        ("5", "C002", "1:1"),
+        ("? [a]\n: 1", "E108", "1:3"),
+        ("http: {<<: {port: 1}}", "E106", "1:8"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_where(tmp_path: Path, text: str, words: str) -> None:
+def test_a_file_that_cannot_be_read_says_where(tmp_path: Path, text: str, code: str, place: str) -> None:
     path = write(tmp_path, text)
-    (fault,) = faults_of(path)
-    assert fault.startswith(str(path))
-    assert words in fault
+    with pytest.raises(SettingsFaulty) as caught:
+        load_settings(path, {})
+    (finding,) = caught.value.findings
+    assert (finding.code, f"{finding.span.line}:{finding.span.col}") == (code, place)
 
 
 def test_a_file_that_is_not_there_or_not_text_says_so(tmp_path: Path) -> None:
-    assert faults_of(tmp_path / "none.yaml") == [
-        f"{tmp_path}/none.yaml: cannot be read: No such file or directory; name a file that exists"
-    ]
-    assert "Is a directory" in faults_of(tmp_path)[0]
+    for path, reason in ((tmp_path / "none.yaml", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(SettingsInvalid) as caught:
+            load_settings(path, {})
+        assert str(caught.value) == f"{path}: cannot be read: {reason}; name a file that exists"
     (tmp_path / "latin.yaml").write_bytes("topic: é".encode("latin-1"))
-    assert faults_of(tmp_path / "latin.yaml") == [f"{tmp_path}/latin.yaml: not UTF-8 at byte 7; save the file as UTF-8"]
+    assert faults_of(tmp_path / "latin.yaml") == [f"{tmp_path}/latin.yaml:1:8: byte 0xe9 is not UTF-8; save the file as UTF-8"]
+
+
+def test_the_report_shows_the_line_and_names_the_variable(tmp_path: Path) -> None:
+    path = write(tmp_path, "http:\n  prt: 1\n")
+    with pytest.raises(SettingsFaulty) as caught:
+        load_settings(path, {"HTTP_PORT": "eighty"})
+
+    assert (
+        str(caught.value)
+        == f"""\
+the settings cannot be used
+error[C001]: `http.prt` is no setting
+ --> {path}:2:3
+  |
+2 |   prt: *
+  |   ^^^
+  = help: did you mean `port`?
+
+error[C003]: `http.port` is `eighty`; expected a whole number from 0 to 65535
+ --> HTTP_PORT
+
+2 errors in 1 file"""
+    )
+
+
+def test_every_code_of_settings_is_told_of_something(tmp_path: Path) -> None:
+    path = write(tmp_path, "x: 1\nrules: 3\ntopic: ../x\nstore:\n")
+    with pytest.raises(SettingsFaulty) as caught:
+        load_settings(path, {"EVENT_PROCESSOR_X": "1"})
+
+    assert {finding.code for finding in caught.value.findings} == {code for code in CODES if code.startswith("C")}
+
+
+def test_variables_of_others_do_no_harm() -> None:
+    environ = {
+        "REDIS_ADDRESS": "localhost:6379",
+        "REDIS_PASSWORD": "",
+        "REDIS_POOL_SIZE": "10",
+        "REDIS_ENRICHMENT_DB": "1",
+        "REDIS_AGGREGATION_DB": "2",
+        "REDIS_DEDUPLICATION_DB": "3",
+        "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+        "HTTP_PROXY": "http://proxy",
+    }
+    assert load_settings(None, environ) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -239,7 +300,7 @@ def test_tokens_from_the_environment_stand_between_commas_and_are_not_shown_by_t
 
 
 def test_the_settings_know_which_of_them_are_secret() -> None:
-    assert secret_settings() == {"http.ingest_tokens", "http.admin_tokens"}
+    assert {setting.name for setting in settings_of(Settings) if setting.secret} == {"http.ingest_tokens", "http.admin_tokens"}
 
 
 @pytest.mark.parametrize("host", ["1.2.3", "1.2.3.4.5", "a b", "-a", "a..b", "http://a", "a" * 254])

@@ -18,6 +18,7 @@ class DecodingService:
 
     limits = RequestLimits(max_body_bytes=MAX_BODY_BYTES, max_events=50)
     ruleset = "0123456789ab"
+    enabled = True
     event_plan = PLAN
 
     def __init__(self) -> None:
@@ -49,6 +50,12 @@ class DecodingService:
 
     def status(self) -> JsonObject:
         return {"status": "ok", "queue": 0}
+
+    def rules(self) -> JsonObject:
+        return {"ruleset": self.ruleset}
+
+    async def reload_rules(self, *, dry_run: bool) -> tuple[bool, JsonObject]:
+        return True, {"dry_run": dry_run}
 
     def ready(self) -> tuple[bool, str]:
         return not self.reason, self.reason

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.rules.compiler import load_ruleset
-from engine.rules.snapshot import RulesUnreadable, digest_of, read_rule_files
+from engine.rules.snapshot import KeptFiles, RulesUnreadable, digest_now, digest_of, read_rule_files, relative_to
 
 EVENTS = "version: 1\nevents: {type: t, time: at, types: {a: {schema: ../a.json}}}\n"
 
@@ -72,3 +72,31 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(rules: Path) -> No
 
     with pytest.raises(RulesUnreadable, match=r"cannot read `.*gone.yaml`"):
         read_rule_files(rules)
+
+
+def test_the_digest_of_now_is_that_of_a_ruleset_loaded_now(rules: Path) -> None:
+    contents = load_ruleset(rules, {}).contents
+
+    assert contents.digest == digest_now(rules, contents.named) == digest(rules)
+    (rules.parent / "a.json").unlink()
+    broken = load_ruleset(rules, {}).contents
+    assert broken.named == contents.named
+    assert broken.digest == digest_now(rules, broken.named) != contents.digest
+
+
+def test_files_that_were_kept_stand_in_for_their_directory(rules: Path) -> None:
+    loaded = load_ruleset(rules, {})
+    kept = KeptFiles(rules, relative_to(rules, loaded.contents.files))
+    (rules.parent / "a.json").unlink()
+    (rules / "events.yaml").write_text("version: 2")
+
+    again = load_ruleset(rules, {}, kept=kept)
+
+    assert again.ruleset == loaded.ruleset
+    assert again.contents == loaded.contents
+
+
+def test_a_schema_that_was_not_kept_is_missing_though_it_is_there(rules: Path) -> None:
+    kept = KeptFiles(rules, {"events.yaml": EVENTS.encode()})
+
+    assert [finding.code for finding in load_ruleset(rules, {}, kept=kept).findings] == ["E309"]

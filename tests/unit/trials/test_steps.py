@@ -187,6 +187,25 @@ def test_a_reload_puts_other_rules_into_service_and_keeps_what_was_claimed(tmp_p
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "answers"),
+    [("contains: robot", "contains: browser", 2), ("window: {tumbling: 5m}", "window: {tumbling: 1h}", 1)],
+    ids=["the same rule", "another rule"],
+)
+def test_a_window_counts_on_over_a_reload_where_its_rule_is_the_same(tmp_path: Path, old: str, new: str, answers: int) -> None:
+    other = tmp_path / "other"
+    write_rules(other, rules=RULES.replace(old, new))
+    mine = tmp_path / "mine"
+
+    passes(
+        mine,
+        {"send": answer("a1")},
+        {"reload": "../other"},
+        {"send": answer("a2")},
+        {"expect": {**WINDOW, "start": START, "values": {"answers": answers}}},
+    )
+
+
 def test_rules_with_errors_cannot_be_loaded_by_a_test(tmp_path: Path) -> None:
     other = tmp_path.parent / f"{tmp_path.name}-broken"
     write_rules(other, rules="version: 1\nevents: {type: kind}\n")

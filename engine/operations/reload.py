@@ -1,0 +1,181 @@
+"""Rules changed in service: compiled beside the old ones, and put in their place in one step.
+
+In: the rules directory, and calls to look at it. Out: a processor that goes on under the new rules, or under the old ones with the findings
+kept. Rule of the file: everything is built before anything is swapped; whatever is wrong leaves what runs as it is.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.event import JsonObject
+from engine.operations.last_good import keep_last_good
+from engine.operations.rules_on_disk import Attempt, RulesOnDisk
+from engine.operations.rules_state import (
+    ActiveRules,
+    RejectedRules,
+    ReloadState,
+    changes_as_json,
+    findings_as_json,
+    rejected_rules,
+    sections,
+)
+from engine.pipeline.generation import Generation
+from engine.pipeline.handover import Predecessor, hand_over
+from engine.pipeline.processor import Processor
+from engine.rules.changes import Changes, changes
+from engine.rules.diagnostics import Finding
+from engine.rules.plan import Plan
+
+_log = logging.getLogger("rulemill.rules")
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How an attempt ended: `rejected`, or with what it `changed` (or would have, in a dry run). `plan` is None where refused."""
+
+    plan: Plan | None
+    before: Plan
+    findings: tuple[Finding, ...]
+    changed: Changes | None = None
+    rejected: RejectedRules | None = None
+
+
+class Reloader:
+    """Puts what is in the directory in service. One attempt at a time.
+
+    `seen` is the mark of the contents that the last attempt saw. `last_good` is where a copy is kept of what works, None for
+    nowhere.
+    """
+
+    def __init__(self, processor: Processor, on_disk: RulesOnDisk, state: ReloadState, seen: str, last_good: Path | None) -> None:
+        self.state = state
+        self.on_disk = on_disk
+        self._processor = processor
+        self._seen = seen
+        self._last_good = last_good
+        self._told = seen
+        self._lock = asyncio.Lock()
+        self._leaving: dict[Generation, asyncio.Task[None]] = {}
+
+    async def look(self) -> None:
+        """Reload if the contents are others than those of the last attempt."""
+        if await self.on_disk.mark() != self._seen:
+            await self.reload(patient=True)
+
+    async def reload(self, *, dry_run: bool = False, patient: bool = False) -> Reload:
+        """Compile what is in the directory and put it in service; with `dry_run` only say what that would change.
+
+        With `patient`, wait for files that may still be written.
+        """
+        async with self._lock:
+            attempt = await self.on_disk.compile(patient=patient)
+            before = self._processor.stages.intake.generation
+            plan = attempt.compiled.plan
+            if plan is None:
+                return self._refuse(attempt, before.plan, dry_run=dry_run)
+            try:
+                generation = self._processor.stages.generation(plan, before.number + 1)
+            except Exception as error:  # noqa: BLE001 - a source that is a plug-in may raise anything, and must not stop the service
+                problem = f"an enrichment source cannot be opened: {error}"
+                return self._refuse(replace(attempt, problem=problem), before.plan, dry_run=dry_run)
+            result = Reload(plan, before.plan, tuple(attempt.compiled.findings), changes(before.plan, plan))
+            if dry_run or plan.ruleset.digest == before.plan.ruleset.digest:
+                await _close(generation)
+            else:
+                self._swap(generation, result)
+            if not dry_run:
+                await self._accept(attempt, plan)
+            return result
+
+    async def close(self) -> None:
+        """Let go of all sources; call it when the processor has ended."""
+        for task in self._leaving.values():
+            task.cancel()
+        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+        for generation in (*self._leaving, self._processor.stages.intake.generation):
+            await _close(generation)
+
+    def _swap(self, generation: Generation, result: Reload) -> None:
+        predecessor = hand_over(self._processor.stages, generation)
+        self.state.accepted += 1
+        old = predecessor.generation
+        self._leaving[old] = asyncio.create_task(self._let_go(predecessor), name=f"rules {old.plan.id} leaving")
+        _log.info("ruleset `%s` in place of `%s`: %s", generation.plan.id, old.plan.id, _in_words(result.changed))
+
+    async def _let_go(self, predecessor: Predecessor) -> None:
+        """When the old generation's last batch is through: count it, and give its sources back."""
+        old = predecessor.generation
+        await self._processor.through_with(old)
+        predecessor.settle(self._processor.stages)
+        del self._leaving[old]
+        await _close(old)
+
+    async def _accept(self, attempt: Attempt, plan: Plan) -> None:
+        state, now_ms = self.state, self._processor.stages.clock.now_ms()
+        contents = attempt.compiled.contents
+        swapped = state.active.plan.ruleset.digest != plan.ruleset.digest
+        loaded_ms = now_ms if swapped else state.active.loaded_ms
+        in_service = self._processor.stages.intake.generation.plan
+        state.active = ActiveRules(in_service, tuple(contents.files), attempt.compiled.findings, loaded_ms)
+        if state.rejected is not None and not swapped:
+            _log.info("the rules directory says again what is in service, ruleset `%s`", plan.id)
+        state.rejected, state.last_attempt_ms, state.last_success_ms = None, now_ms, now_ms
+        self._seen = self._told = attempt.mark
+        if self._last_good is not None:
+            try:
+                await asyncio.to_thread(keep_last_good, self._last_good, self.on_disk.directory, contents)
+                state.keep_problem = None
+            except OSError as error:
+                state.keep_problem = f"`{self._last_good}`: {error.strerror}"
+                _log.warning("no copy of ruleset `%s` was kept at %s", plan.id, state.keep_problem)
+
+    def _refuse(self, attempt: Attempt, before: Plan, *, dry_run: bool) -> Reload:
+        now_ms, compiled = self._processor.stages.clock.now_ms(), attempt.compiled
+        rejected = rejected_rules(attempt, now_ms)
+        if not dry_run:
+            state = self.state
+            state.rejected, state.last_attempt_ms = rejected, now_ms
+            # A source that cannot be opened may be there at the next look, though the contents are the same.
+            self._seen = "" if compiled.plan is not None else attempt.mark
+            if self._told != attempt.mark:
+                self._told = attempt.mark
+                state.refused += 1
+                _log.error("the rules were refused, ruleset `%s` goes on\n%s", before.id, rejected.text.rstrip())
+        return Reload(None, before, tuple(compiled.findings), rejected=rejected)
+
+
+async def _close(generation: Generation) -> None:
+    try:
+        await generation.close()
+    except Exception:  # noqa: BLE001 - a plug-in may raise anything, and nothing depends on it any more
+        _log.warning("a source of ruleset `%s` could not be closed", generation.plan.id, exc_info=True)
+
+
+def _in_words(changed: Changes | None) -> str:
+    if changed is None:
+        return "nothing changed"
+    parts = []
+    for what, difference in (("filters", changed.filters), ("aggregations", changed.aggregations), ("sources", changed.sources)):
+        counts = (("added", difference.added), ("removed", difference.removed), ("changed", difference.changed))
+        words = [f"{len(names)} {word}" for word, names in counts if names]
+        parts += [f"{what}: {', '.join(words)}"] if words else []
+    return "; ".join(parts) or "no filter, aggregation or source is another"
+
+
+def reload_as_json(ended: Reload, *, dry_run: bool) -> JsonObject:
+    """As `POST /rules/reload` answers where the rules are good.
+
+    `swapped`: others are in service now than before, or would be without `dry_run`.
+    """
+    plan = ended.plan or ended.before
+    return {
+        "ruleset": plan.id,
+        "before": ended.before.id,
+        "swapped": plan.ruleset.digest != ended.before.ruleset.digest,
+        "dry_run": dry_run,
+        "changes": None if ended.changed is None else changes_as_json(ended.changed),
+        "sections": sections(plan),
+        "findings": findings_as_json(ended.findings),
+    }

@@ -1,0 +1,176 @@
+"""How settings are read: what a model declares, from a file and from the environment, with every fault at once.
+
+In: a model whose fields carry an `Env`, a settings file, and the environment, which comes before the file. Out: the model, and where each value
+came from; or findings, in the words and forms of those of rules. Rule of the file: no setting is known by name here, and the value of a secret
+one is never shown.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar, get_args
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from engine.errors import SettingsInvalid
+from engine.rules.diagnostics import Finding, Findings, did_you_mean, shown
+from engine.rules.loader import split_lines
+from engine.rules.model import Span
+from engine.rules.reports import human
+from engine.settings_file import FileValues, Placed, read_settings_file
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_OWN_PREFIX: Final = "EVENT_PROCESSOR_"
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """The environment variable of a setting."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Marks a setting that is a list: a sequence in the file, texts with `,` between them in the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a model: its dotted `name` in the file, and the `attributes` that lead to its value."""
+
+    name: str
+    env: Env
+    field: FieldInfo
+    attributes: tuple[str, ...]
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a list."""
+        return any(isinstance(mark, Several) for mark in self.field.metadata)
+
+    @property
+    def secret(self) -> bool:
+        """Whether its value is never shown."""
+        return SecretStr in (self.field.annotation, *get_args(self.field.annotation))
+
+
+class SettingsFaulty(SettingsInvalid):
+    """Settings with faults: all of them, each with its place. The text is a report for people."""
+
+    def __init__(self, findings: list[Finding], sources: Mapping[str, str]) -> None:
+        super().__init__(f"the settings cannot be used\n{human(findings, sources).rstrip()}")
+        self.findings = findings
+        self.sources = sources
+
+
+def settings_of(model: type[BaseModel]) -> list[Setting]:
+    """Every setting of a model, in the order declared."""
+    return list(_settings(model, (), ""))
+
+
+def read_model(model: type[Model], path: Path | None, environ: Mapping[str, str]) -> tuple[Model, dict[str, str]]:
+    """The settings in force, and by dotted name where each that is not a default came from.
+
+    Raises SettingsFaulty for what stands in the file or the environment, SettingsInvalid where the file cannot be read.
+    """
+    settings = {setting.name: setting for setting in settings_of(model)}
+    lists = {name for name, setting in settings.items() if setting.several}
+    findings = Findings()
+    data = b"" if path is None else _bytes_of(path)
+    in_file = read_settings_file(str(path), data, settings, lists, findings)
+    placed = in_file.values | _from_environment(settings.values(), environ)
+    _find_unknown_variables(environ, settings.values(), findings)
+    read = _validated(model, settings, placed, findings)
+    if read is None or findings.has_errors:
+        found = findings.in_order()
+        raise SettingsFaulty(found, {} if path is None else {str(path): _shown_text(data, settings, in_file, found)})
+    return read, {name: value.place for name, value in placed.items()}
+
+
+def _settings(section: type[BaseModel], attributes: tuple[str, ...], prefix: str) -> Iterator[Setting]:
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _settings(field.annotation, (*attributes, name), f"{prefix}{name}.")
+        for mark in field.metadata:
+            if isinstance(mark, Env):
+                yield Setting(f"{prefix}{field.validation_alias or name}", mark, field, (*attributes, name))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsInvalid(f"{path}: cannot be read: {error.strerror}; name a file that exists") from None
+
+
+def _from_environment(settings: Iterable[Setting], environ: Mapping[str, str]) -> dict[str, Placed]:
+    """Values of variables that are set; an empty one counts as not set."""
+    found = {}
+    for setting in settings:
+        variable = setting.env.name
+        if text := environ.get(variable):
+            found[setting.name] = Placed(text, variable, _variable_span(variable))
+    return found
+
+
+def _variable_span(name: str) -> Span:
+    """A place that is no line of a file."""
+    return Span(name, 0, 0, 0, 0)
+
+
+def _find_unknown_variables(environ: Mapping[str, str], settings: Iterable[Setting], findings: Findings) -> None:
+    """Find variables that can only be meant for this engine and that it does not have."""
+    own = [setting.env.name for setting in settings if setting.env.name.startswith(_OWN_PREFIX)]
+    for name in sorted(name for name in environ if name.startswith(_OWN_PREFIX) and name not in own):
+        findings.add("C005", f"`{name}` is no setting", _variable_span(name), help=did_you_mean(name, own))
+
+
+def _validated(
+    model: type[Model], settings: Mapping[str, Setting], placed: Mapping[str, Placed], findings: Findings
+) -> Model | None:
+    tree: dict[str, object] = {}
+    for name, value in placed.items():
+        section, _, key = name.rpartition(".")
+        inner = tree.setdefault(section, {}) if section else tree
+        if isinstance(inner, dict):
+            inner[key] = value.text
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            name = next(name for name in settings if fault["loc"][: name.count(".") + 1] == tuple(name.split(".")))
+            seen = placed[name]
+            is_what = "cannot be used" if settings[name].secret else f"is `{shown(seen.text)}`"
+            findings.add("C003", f"`{name}` {is_what}; expected {_expected(fault)}", seen.span)
+        return None
+
+
+def _expected(fault: ErrorDetails) -> str:
+    context = fault.get("ctx", {})
+    if fault["type"] == "literal_error":
+        return str(context["expected"]).replace("'", "`")
+    return str(context.get("error", "another value"))
+
+
+def _shown_text(data: bytes, settings: Mapping[str, Setting], in_file: FileValues, findings: Iterable[Finding]) -> str:
+    """The file's text as it may be shown: without the values of secret settings, and of names that may be misspelt ones.
+
+    Where it is not valid YAML nobody knows which values those are: then nothing is shown, if a secret setting is mentioned at all.
+    """
+    text = data.decode("utf-8-sig", errors="replace")
+    mentioned = any(setting.secret and setting.name.rpartition(".")[2] in text for setting in settings.values())
+    if mentioned and any(finding.code.startswith("E") for finding in findings):
+        return ""
+    lines = [list(line) for line in split_lines(text)]
+    secret = [value.span for name, value in in_file.values.items() if settings[name].secret]
+    for span in (*secret, *in_file.strange):
+        for number in range(span.line, min(span.end_line, len(lines)) + 1):
+            line = lines[number - 1]
+            start = span.col - 1 if number == span.line else 0
+            end = span.end_col - 1 if number == span.end_line else len(line)
+            line[start:end] = "*" * (min(end, len(line)) - start)
+    return "\n".join("".join(line) for line in lines)

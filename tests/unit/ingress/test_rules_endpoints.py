@@ -1,0 +1,97 @@
+"""The endpoints about rules, over a real reloader; their answers are what they describe."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+from engine.ingress.http import create_app
+from engine.operations.service import EngineService
+from engine.ports import RequestLimits
+from tests.unit.operations.rules_project import BROKEN, Project, running
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+class Caller:
+    """Calls the endpoints and holds every answer to its description."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def __call__(self, method: str, url: str) -> tuple[int, dict[str, Any]]:
+        answer = await self._http.request(method, url)
+        description = (await self._http.get("/openapi.json")).json()
+        operation = description["paths"][url.partition("?")[0]][method.lower()]
+        described = operation["responses"][str(answer.status_code)]
+        ((media_type, content),) = described["content"].items()
+        assert answer.headers["content-type"] == media_type
+        body: dict[str, Any] = answer.json()
+        jsonschema.validate(body, {**content["schema"], "components": description["components"]})
+        return answer.status_code, body
+
+
+@asynccontextmanager
+async def called(project: Project) -> AsyncIterator[Caller]:
+    async with running(project) as parts:
+        service = EngineService(parts.processor, RequestLimits(1_000, 10), {}, lambda: None, parts.reloader)
+        transport = httpx.ASGITransport(create_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://engine") as http:
+            yield Caller(http)
+
+
+async def test_the_rules_in_service_are_shown_with_what_they_hold(project: Project) -> None:
+    async with called(project) as call:
+        status, shown = await call("GET", "/rules")
+
+    assert (status, shown["origin"], shown["rejected"]) == (200, "directory", None)
+    assert shown["sections"]["filters"] == [{"id": "small", "mode": "enforce"}]
+    assert shown["sections"]["event_types"] == ["answer"]
+    assert [Path(name).name for name in shown["files"]] == ["filters.yaml", "rules.yaml", "answer.json"]
+
+
+async def test_a_good_change_is_answered_with_what_it_changed(project: Project) -> None:
+    async with called(project) as call:
+        project.mark("two")
+        _, dry = await call("POST", "/rules/reload?dry_run=true")
+        _, before = await call("GET", "/rules")
+        status, done = await call("POST", "/rules/reload")
+        _, after = await call("GET", "/rules")
+
+    assert status == 200
+    assert (dry["swapped"], dry["dry_run"], done["swapped"], done["dry_run"]) == (True, True, True, False)
+    assert dry["changes"] == done["changes"]
+    assert done["changes"]["filters"] == {"added": [], "removed": [], "changed": ["small"]}
+    assert (before["ruleset"], after["ruleset"]) == (done["before"], done["ruleset"])
+
+
+async def test_a_refusal_carries_its_findings_and_is_shown_until_it_is_mended(project: Project) -> None:
+    async with called(project) as call:
+        project.filters.write_text(BROKEN)
+        status, refused = await call("POST", "/rules/reload")
+        _, shown = await call("GET", "/rules")
+        project.mark("one")
+        mended, _ = await call("POST", "/rules/reload")
+        _, after = await call("GET", "/rules")
+
+    assert (status, refused["code"], refused["errors"]) == (422, "rules_refused", 1)
+    assert refused["findings"][0]["help"] == "did you mean `filters`?"
+    assert shown["rejected"]["findings"] == refused["findings"]
+    assert (mended, after["rejected"]) == (200, None)
+
+
+async def test_a_query_that_is_not_understood_changes_nothing(project: Project) -> None:
+    async with called(project) as call:
+        project.mark("two")
+        status, problem = await call("POST", "/rules/reload?dry_run=maybe")
+        _, shown = await call("GET", "/rules")
+
+    assert (status, problem["code"]) == (400, "bad_query")
+    assert shown["reload"]["accepted"] == 0
