@@ -24,6 +24,7 @@ from engine.pipeline.intake import Intake
 from engine.pipeline.order import Orderer
 from engine.pipeline.owner import StoreHealth
 from engine.pipeline.processor import Options, Processor
+from engine.pipeline.progress import CommittedTime, SubmissionTimes
 from engine.pipeline.publish import Publisher
 from engine.pipeline.recent import RecentKeys
 from engine.pipeline.stages import Stages
@@ -93,6 +94,8 @@ def build_processor(
         clock,
         health,
         counters,
+        SubmissionTimes(clock),
+        CommittedTime(),
     )
     return Processor(stages, options)
 

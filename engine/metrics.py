@@ -1,8 +1,9 @@
 """What is counted. Rule of the file: plain integers, added to once per batch or per event's end, read by anybody."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.event import ACCEPTED, BLOCKED, DUPLICATE, REJECTED, RETRY
 
@@ -47,6 +48,25 @@ class Counters:
     events_enriched: int = 0
 
 
+class AggregationCounts(NamedTuple):
+    """What one aggregation has counted; each but the last counts events, as `LiveGroups` says.
+
+    `evicted` counts groups that left memory, `groups` is how many are in memory now.
+    """
+
+    events: int = 0
+    late: int = 0
+    unkeyed: int = 0
+    overflow: int = 0
+    errors: int = 0
+    evicted: int = 0
+    groups: int = 0
+
+    def plus(self, other: "AggregationCounts") -> "AggregationCounts":
+        """The sum of both."""
+        return AggregationCounts(*map(sum, zip(self, other, strict=True)))
+
+
 class Durations:
     """How long things took, by bounds. `counts` has one entry for each of BOUNDS_S and one for what took longer."""
 
@@ -54,9 +74,9 @@ class Durations:
 
     __slots__ = ("counts", "total_s")
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(self.BOUNDS_S) + 1)
-        self.total_s = 0.0
+    def __init__(self, counts: Sequence[int] = (), total_s: float = 0.0) -> None:
+        self.counts = list(counts) or [0] * (len(self.BOUNDS_S) + 1)
+        self.total_s = total_s
 
     def observe(self, seconds: float, times: int = 1) -> None:
         """Count `times` things that took so long each."""

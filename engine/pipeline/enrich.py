@@ -13,6 +13,7 @@ from engine.event import Event
 from engine.metrics import Counters
 from engine.pipeline.isolate import isolated
 from engine.ports import ContextSource
+from engine.rules.first_error import FirstError
 from engine.rules.model import Path, Source
 from engine.rules.plan import Plan
 from engine.rules.values import follow
@@ -24,6 +25,7 @@ class Enricher:
     def __init__(self, sources: Mapping[str, ContextSource], counters: Counters) -> None:
         self._sources = sources
         self._counters = counters
+        self._report = FirstError("derived fields")
 
     async def enrich(self, events: Sequence[Event], plan: Plan) -> None:
         """Put context and derived fields on the events. A source that fails leaves its stamp, never an error."""
@@ -38,7 +40,7 @@ class Enricher:
         if asked:
             await asyncio.gather(*asked)
         self._counters.events_enriched += len([None for context in contexts if context["status"]])
-        self._counters.derive_errors += len(isolated(plan.derive, events))
+        self._counters.derive_errors += len(isolated(plan.derive, events, self._report))
 
     def _from_hand(self, source: Source, events: Sequence[Event], contexts: list[Any]) -> dict[str, list[int]]:
         """Fill in what is known; returns the places in the batch that wait for each key that is not."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.event import Event, Submission
+from engine.metrics import AggregationCounts
 from engine.pipeline.batch import Batch
 from engine.pipeline.filter import apply_filters
 from engine.pipeline.generation import Generation
@@ -53,6 +54,7 @@ class Processor:
         if intake.draining or (self.stages.health.down and not intake.deferred.room) or not intake.inbox.offer(submission):
             return False
         self.stages.answers.ledger.received += len(submission.items)
+        self.stages.times.begin(submission)
         return True
 
     def drain(self) -> None:
@@ -131,9 +133,9 @@ class Processor:
         waiting = {id(event): event for event in (*held, *self.stages.answers.in_flight.values())}
         return intake.inbox.events + sum((event.outcome is None) + len(event.joined or ()) for event in waiting.values())
 
-    def aggregated_events(self) -> dict[str, int]:
-        """How many events each aggregation has counted in this process."""
-        return self._succession.aggregated_events()
+    def aggregation_counts(self) -> dict[str, AggregationCounts]:
+        """What each aggregation has counted in this process."""
+        return self._succession.aggregation_counts()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():
