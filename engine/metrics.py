@@ -121,3 +121,12 @@ class SourceCounts:
     errors: int = 0
     refreshes: int = 0
     latency: Durations = field(default_factory=Durations)
+
+    def ended(self, status: str, times: int = 1, *, fresh: str = "fetched") -> None:
+        """Count look-ups that ended with this status; a fresh one under the name of where it was found."""
+        name = fresh if status == "fresh" else _COUNTED_AS.get(status, status)
+        self.lookups += times
+        setattr(self, name, getattr(self, name) + times)
+
+
+_COUNTED_AS: Final = {"default": "defaults", "timeout": "timeouts"}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from engine.event import DeadLetter, JsonObject, Record, Refusal
+from engine.metrics import SourceCounts
 
 HELD: Final = "held"
 FREE: Final = "free"
@@ -180,6 +181,18 @@ class ContextSource(Protocol):
     @property
     def at_hand(self) -> Mapping[str, Context]:
         """What is known without asking; a look costs no more than a dict's. Values are shared: never change one."""
+
+    @property
+    def counts(self) -> SourceCounts:
+        """What became of its look-ups. Those that were answered from `at_hand` are counted by whoever looked."""
+
+    @property
+    def breaker(self) -> str:
+        """`closed`, `open` or `half_open`; of several places, the one that is worst off."""
+
+    @property
+    def entries(self) -> int:
+        """How many answers it keeps."""
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """A context for each of these keys, whatever happens. Never raises, never takes longer than the budget."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from engine.enrichment.sources.file import FileSource
 from engine.errors import LookupFailed
 from engine.event import JsonObject
+from engine.metrics import SourceCounts
 from engine.ports import Context, LookupSource
 from engine.rules.model import Source
 
@@ -25,7 +26,8 @@ class SourceContexts:
         self._table = chain[0] if isinstance(chain[0], FileSource) else None
         self._at_hand: dict[str, Context] = {}
         self._version = 0
-        self.errors = 0
+        self.counts = SourceCounts()
+        self.breaker = "closed"
 
     @property
     def at_hand(self) -> Mapping[str, Context]:
@@ -40,6 +42,11 @@ class SourceContexts:
                 self._at_hand = {key: Context(self._cut(row), "fresh") for key, row in rows.items()}
         return self._at_hand
 
+    @property
+    def entries(self) -> int:
+        """See ContextSource."""
+        return len(self._at_hand)
+
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """See ContextSource."""
         found: dict[str, Context] = {}
@@ -50,10 +57,12 @@ class SourceContexts:
             try:
                 rows = await place.lookup(left)
             except LookupFailed:
-                self.errors += 1
+                self.counts.errors += 1
             else:
                 found |= {key: Context(self._cut(row), "fresh") for key, row in rows.items()}
         nothing = Context(None, "negative") if self._default is None else Context(self._default, "default")
+        for key in keys:
+            self.counts.ended(found.get(key, nothing).status)
         return {key: found.get(key, nothing) for key in keys}
 
     async def close(self) -> None:

@@ -27,6 +27,11 @@ class Enricher:
         self._counters = counters
         self._report = FirstError("derived fields")
 
+    @property
+    def sources(self) -> Mapping[str, ContextSource]:
+        """The sources by their names."""
+        return self._sources
+
     async def enrich(self, events: Sequence[Event], plan: Plan) -> None:
         """Put context and derived fields on the events. A source that fails leaves its stamp, never an error."""
         contexts: list[Any] = [{"derived": {}, "status": {}} for _ in events]
@@ -46,12 +51,14 @@ class Enricher:
         """Fill in what is known; returns the places in the batch that wait for each key that is not."""
         name = source.name
         at_hand = self._sources[name].at_hand
+        counts, no_hits = self._sources[name].counts, 0
         missing: dict[str, list[int]] = {}
         single = _single_step(source.lookup)
         for place, event in enumerate(events):
             key = event.data.get(single) if single is not None else follow(event.data, source.lookup.steps)
             if type(key) is not str:
                 if type(key) is not int:
+                    no_hits += 1
                     continue
                 key = str(key)
             found = at_hand.get(key)
@@ -62,10 +69,14 @@ class Enricher:
             if found[0] is not None:
                 context[name] = found[0]
             context["status"][name] = found[1]
+            if found[1] != "fresh":
+                counts.ended(found[1])
+                no_hits += 1
+        counts.ended("fresh", len(events) - no_hits - sum(map(len, missing.values())), fresh="hits_local")
         return missing
 
     async def _fetch(self, source: Source, waiting: dict[str, list[int]], contexts: list[Any]) -> None:
-        found = await self._sources[source.name].fetch(list(waiting))
+        found = await self._sources[source.name].fetch([key for key, places in waiting.items() for _ in places])
         for key, places in waiting.items():
             value, status = found[key]
             for place in places:

@@ -58,7 +58,7 @@ async def test_a_place_that_fails_is_counted_and_passed_over(tmp_path: FilePath,
     contexts = SourceContexts(source(), [missing, there])
 
     assert (await contexts.fetch(["u1"]))["u1"] == Context({"from": "b"}, "fresh")
-    assert contexts.errors == 1
+    assert contexts.counts.errors == 1
 
 
 def test_a_file_is_read_again_when_it_changes_and_not_more_often_than_every_second(
