@@ -3,26 +3,19 @@
 Rule of the file: everything is read from the live parts at the moment it is asked for.
 """
 
-from collections.abc import Callable
-
 from engine.event import JsonObject, Submission
-from engine.metrics import Counters
-from engine.pipeline.processor import Processor
+from engine.operations.observe import LiveParts, observe
+from engine.operations.statistics import status
 from engine.ports import RequestLimits
-from engine.rules.times import format_time
 
 
 class EngineService:
-    """One worker's processor. `egress_problem` says what keeps the egress from taking records, None if nothing does."""
+    """One worker's processor."""
 
-    def __init__(
-        self, processor: Processor, limits: RequestLimits, names: JsonObject, egress_problem: Callable[[], str | None]
-    ) -> None:
-        self._processor = processor
+    def __init__(self, parts: LiveParts, limits: RequestLimits) -> None:
+        self._parts = parts
+        self._processor = parts.processor
         self._limits = limits
-        self._names = names
-        self._egress_problem = egress_problem
-        self._started_ms = processor.stages.clock.now_ms()
 
     @property
     def limits(self) -> RequestLimits:
@@ -53,43 +46,4 @@ class EngineService:
 
     def status(self) -> JsonObject:
         """See Service."""
-        processor = self._processor
-        stages = processor.stages
-        reasons = self._reasons()
-        word = "stopping" if stages.intake.draining else "degraded" if reasons else "ok"
-        ledger, inbox = stages.answers.ledger, stages.intake.inbox
-        return {
-            "status": word,
-            "reasons": reasons,
-            "started_at": format_time(self._started_ms),
-            "ruleset": self.ruleset,
-            "workers": 1,
-            "queue": {
-                "events": inbox.events,
-                "max_events": inbox.max_events,
-                "bytes": inbox.size_bytes,
-                "held_for_order": len(stages.intake.orderer.held),
-                "deferred": len(stages.deferred),
-            },
-            "ledger": {"received": ledger.received, **ledger.ended, "in_flight": processor.in_flight()},
-            "store": {"kind": self._names["store"], "answers": not stages.health.down, "problem": stages.health.reason},
-            "egress": {"kind": self._names["egress"], "problem": self._egress_problem()},
-            "counters": counters_as_json(stages.counters),
-            "aggregations": processor.aggregated_events(),
-        }
-
-    def _reasons(self) -> list[str]:
-        stages = self._processor.stages
-        reasons = []
-        if stages.health.down:
-            reasons.append(f"store: {stages.health.reason}")
-        if (problem := self._egress_problem()) is not None:
-            reasons.append(f"egress: {problem}")
-        if stages.counters.lost_writes:
-            reasons.append("store: it has lost acknowledged writes")
-        return reasons
-
-
-def counters_as_json(counters: Counters) -> JsonObject:
-    """Every counter by name."""
-    return {name: getattr(counters, name) for name in Counters.__slots__}
+        return status(observe(self._parts))
