@@ -5,6 +5,7 @@ In: settings and a plan. Out: a processor with its store, its egress and its sou
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from engine.enrichment.sources.file import FileSource
 from engine.event import FilterCounts
 from engine.ingress.decode import Decoder
 from engine.metrics import Counters, Ledger
+from engine.operations.inquiry import EngineStatistics
+from engine.operations.observe import LiveParts, observe
+from engine.operations.snapshot import Snapshot
 from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.answers import Answers
 from engine.pipeline.deduplicate import Deduplicator
@@ -32,6 +36,7 @@ from engine.ports import Clock, ContextSource, DeadLetters, Egress, LookupSource
 from engine.rules.compiler import SOURCE_PLUGINS
 from engine.rules.model import Source, SourceSpec
 from engine.rules.plan import Plan
+from engine.state.reader import read_range
 
 SOURCE_KINDS = frozenset({"file"})
 """The kinds of enrichment source that can be built."""
@@ -98,6 +103,15 @@ def build_processor(
         CommittedTime(),
     )
     return Processor(stages, options)
+
+
+def build_statistics(parts: LiveParts, store: StateStore) -> EngineStatistics:
+    """What can be asked of one worker, and of the store."""
+
+    async def snapshot() -> Snapshot:
+        return observe(parts)
+
+    return EngineStatistics(snapshot, lambda: parts.processor.stages.intake.generation.plan, partial(read_range, store))
 
 
 def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits) -> Generation:

@@ -26,3 +26,11 @@ class SettingsInvalid(RulemillError):
 
 class LookupFailed(RulemillError):
     """An enrichment source gave no answer. The event goes on without it, and is stamped."""
+
+
+class NotKnown(RulemillError):
+    """There is nothing of the name that was asked for; the text says what there is. Do not retry."""
+
+
+class QueryInvalid(RulemillError):
+    """What was asked cannot be answered as it was put; the text says what is expected. Do not retry."""

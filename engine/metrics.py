@@ -18,9 +18,13 @@ class Ledger:
     received: int = 0
     ended: dict[str, int] = field(default_factory=lambda: dict.fromkeys((ACCEPTED, DUPLICATE, BLOCKED, REJECTED, RETRY), 0))
 
+    def total_ended(self) -> int:
+        """Events that have ended, whichever way."""
+        return sum(self.ended.values())
+
     def balance(self) -> int:
         """Events received that have not ended, by the ledger's own account."""
-        return self.received - sum(self.ended.values())
+        return self.received - self.total_ended()
 
 
 @dataclass(slots=True)

@@ -17,14 +17,18 @@ import uvicorn
 import uvloop
 
 import engine
-from engine.app import Limits, build_processor
+from engine.app import Limits, build_processor, build_statistics
 from engine.cli.rules_option import add_rules_option, load_plan
-from engine.clock import SystemClock
+from engine.clock import SystemClock, thread_busy_ns
 from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
 from engine.errors import SettingsInvalid
 from engine.ingress.http import create_app
+from engine.ingress.queries import queries
+from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
+from engine.operations.inquiry import EngineStatistics
+from engine.operations.observe import LiveParts
 from engine.operations.service import EngineService
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
@@ -84,12 +88,13 @@ async def _serve(settings: Settings, plan: Plan, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
         socket = stack.enter_context(create_server((settings.http.host, settings.http.port), backlog=2048))
         parts = await stack.enter_async_context(_parts(settings, plan))
-        server = _Server(_uvicorn_config(settings, parts.service))
+        server = _Server(_uvicorn_config(settings, parts))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
         host, port = socket.getsockname()[:2]
         print(f"rulemill: listening on http://{host}:{port}", flush=True)
+        stack.callback(asyncio.create_task(parts.activity.watch(), name="activity").cancel)
         running = asyncio.create_task(parts.processor.run(), name="processor")
         running.add_done_callback(lambda _: server.give_up())
         traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
@@ -117,6 +122,8 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
 class _Parts:
     processor: Processor
     service: EngineService
+    statistics: EngineStatistics
+    activity: Activity
 
 
 @asynccontextmanager
@@ -140,9 +147,10 @@ async def _parts(settings: Settings, plan: Plan) -> AsyncIterator[_Parts]:
         ),
     )
     limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events)
-    names: dict[str, object] = {"store": settings.store, "egress": settings.egress}
+    activity = Activity(clock, thread_busy_ns, processor.stages.answers.ledger.total_ended)
+    live = LiveParts(processor, activity, settings.store, settings.egress, lambda: egress.problem, clock.now_ms())
     try:
-        yield _Parts(processor, EngineService(processor, limits, names, lambda: egress.problem))
+        yield _Parts(processor, EngineService(live, limits), build_statistics(live, store), activity)
     finally:
         await egress.close()
         await dead_letters.close()
@@ -155,9 +163,9 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
     return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
-def _uvicorn_config(settings: Settings, service: EngineService) -> uvicorn.Config:
+def _uvicorn_config(settings: Settings, parts: _Parts) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(service),
+        create_app(parts.service, more=queries(parts.statistics)),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=max(1, settings.processor.shutdown_timeout_ms // 1000),

@@ -6,6 +6,7 @@ every answer is JSON, every error of a request as a whole is a problem, and no m
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 from engine.event import Submission
 from engine.ingress.bodies import BodyError, body_too_large, read_items
+from engine.ingress.queries import Query
 from engine.ingress.responses import answer, json_response, problem
 from engine.ingress.service import Service
 from engine.rules.diagnostics import shown
@@ -28,7 +30,7 @@ _MAX_LENGTH_DIGITS: Final = 18
 _log = logging.getLogger(__name__)
 
 
-def create_app(service: Service) -> Starlette:
+def create_app(service: Service, more: Sequence[Query] = ()) -> Starlette:
     """The ASGI application of one engine.
 
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
@@ -41,6 +43,7 @@ def create_app(service: Service) -> Starlette:
             Route("/processor/status", endpoints.status, methods=["GET"]),
             Route("/healthz", endpoints.alive, methods=["GET"]),
             Route("/readyz", endpoints.ready, methods=["GET"]),
+            *(Route(query.path, query.handler, methods=["GET"]) for query in more),
         ],
         exception_handlers={HTTPException: _on_http_exception, BodyError: _on_body_error, Exception: _on_bug},
     )
