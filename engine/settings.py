@@ -173,6 +173,14 @@ class DeadLettersSettings(_Section):
     path: Annotated[Path, Env("DEAD_LETTERS_PATH")] = Path("out/dead-letters.ndjson")
 
 
+class LogSettings(_Section):
+    """What is written to standard error. `access` adds a line for each request, without what it brought."""
+
+    format: Annotated[Literal["text", "json"], Env("LOG_FORMAT")] = "text"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Env("LOG_LEVEL")] = "info"
+    access: Annotated[Switch, Env("LOG_ACCESS")] = False
+
+
 class Settings(_Section):
     """Everything that is set. `store` and `egress` name the sections that count; `topic` is the main topic of records."""
 
@@ -186,6 +194,7 @@ class Settings(_Section):
     file: FileSettings = FileSettings()
     topic: Annotated[str, AfterValidator(_read_topic), Env("EVENT_TOPIC")] = "events.enriched"
     dead_letters: DeadLettersSettings = DeadLettersSettings()
+    log: LogSettings = LogSettings()
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from engine.ingress.queries import queries
 from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.inquiry import EngineStatistics
+from engine.operations.logs import set_up_logs
 from engine.operations.observe import LiveParts
 from engine.operations.service import EngineService
 from engine.pipeline.processor import Options, Processor
@@ -57,8 +57,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; 0 when everything taken was seen to its end, 1 for rules with errors."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = _settings(arguments)
+    set_up_logs(settings.log)
     if arguments.demo and arguments.rules is None and not settings.rules.path.exists():
         arguments.rules = _PACKAGED_RULES
     plan = load_plan(arguments, settings)
@@ -166,8 +166,8 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
 def _uvicorn_config(settings: Settings, parts: _Parts) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(parts.service, more=queries(parts.statistics)),
-        log_level="warning",
-        access_log=False,
+        log_config=None,
+        access_log=settings.log.access,
         timeout_graceful_shutdown=max(1, settings.processor.shutdown_timeout_ms // 1000),
         lifespan="off",
     )
