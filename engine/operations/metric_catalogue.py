@@ -166,16 +166,16 @@ _EVENTS: Final = (
 
 _QUEUE: Final = (
     _one("rulemill_inbox_events", "Events that wait in the inbox.", lambda s: s.queue.events),
-    _one("rulemill_inbox_max_events", "How many may.", lambda s: s.queue.max_events),
+    _one("rulemill_inbox_max_events", "How many events may wait in the inbox.", lambda s: s.queue.max_events),
     _one("rulemill_inbox_bytes", "Bytes that wait in the inbox.", lambda s: s.queue.size_bytes),
-    _one("rulemill_inbox_max_bytes", "How many may.", lambda s: s.queue.max_bytes),
+    _one("rulemill_inbox_max_bytes", "How many bytes may wait in the inbox.", lambda s: s.queue.max_bytes),
     _one("rulemill_held_events", "Events held for earlier ones of their key.", lambda s: s.queue.held),
     _one(
         "rulemill_deferred_events",
         "Events published while the store was away that are still to be claimed and counted.",
         lambda s: s.queue.deferred,
     ),
-    _one("rulemill_deferred_max_events", "How many may.", lambda s: s.queue.max_deferred),
+    _one("rulemill_deferred_max_events", "How many events may be deferred.", lambda s: s.queue.max_deferred),
 )
 
 _ENGINE: Final = (
@@ -193,7 +193,11 @@ _ENGINE: Final = (
         "1 where the last attempt to load rules put them into service, 0 where the rules before it go on.",
         lambda s: s.rules_load.successful,
     ),
-    _one("rulemill_rules_last_reload_timestamp_seconds", "When that was.", lambda s: s.rules_load.at_ms / 1000),
+    _one(
+        "rulemill_rules_last_reload_timestamp_seconds",
+        "When the last attempt to load rules was.",
+        lambda s: s.rules_load.at_ms / 1000,
+    ),
     _counter("batches", "Batches committed."),
     _counter("commits", "Commits, of one batch or more."),
     _counter("takeovers", "Claims taken over from owners that had gone."),
@@ -206,7 +210,7 @@ _ENGINE: Final = (
     ),
     _counter(
         "degraded_duplicates",
-        "Those of them that proved to be copies of events that were out.",
+        "Events that went out while the store was away and proved to be copies.",
         name="rulemill_unclaimed_duplicates_total",
     ),
 )
@@ -220,7 +224,9 @@ _FILTERS: Final = (
         lambda f: f.counts["unknown"],
     ),
     _by_filter(
-        "rulemill_filter_wrong_type_total", "Those of them where a value had the wrong type.", lambda f: f.counts["wrong_type"]
+        "rulemill_filter_wrong_type_total",
+        "Events its condition was unknown for because a value had the wrong type.",
+        lambda f: f.counts["wrong_type"],
     ),
     _by_filter("rulemill_filter_errors_total", "Errors of its condition or its actions.", lambda f: f.counts["errors"]),
     Metric(
@@ -249,7 +255,9 @@ _AGGREGATIONS: Final = (
 _SOURCES: Final = (
     Metric("rulemill_source_lookups_total", "Look-ups by how they ended.", ("source", "result"), _lookups),
     _by_source("rulemill_source_requests_total", "Requests to the places behind the caches.", lambda s: s.counts["fetches"]),
-    _by_source("rulemill_source_errors_total", "Those of them that failed.", lambda s: s.counts["errors"]),
+    _by_source(
+        "rulemill_source_errors_total", "Requests to the places behind the caches that failed.", lambda s: s.counts["errors"]
+    ),
     _by_source("rulemill_source_refreshes_total", "Answers asked for again ahead of their end.", lambda s: s.counts["refreshes"]),
     Histogram(
         "rulemill_source_request_duration_seconds",
@@ -268,5 +276,5 @@ _PROCESS: Final = (
     _of_process("process_resident_memory_bytes", "Memory of the workers that is in use."),
     _of_process("process_virtual_memory_bytes", "Address space of the workers."),
     _of_process("process_open_fds", "Open files and connections."),
-    _of_process("process_max_fds", "How many may be."),
+    _of_process("process_max_fds", "How many files and connections may be open."),
 )
