@@ -64,7 +64,7 @@ class Processor:
 
     async def run(self) -> None:
         """Serve until drained. Cancelled, it retires its owner: what is in flight is told to try again."""
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks, self._succession:
             background = [tasks.create_task(self._succession.reign()), tasks.create_task(self._succession.sweep())]
             while (arrival := await self.stages.intake.next()) is not None:
                 self._arriving = arrival.events

@@ -53,7 +53,15 @@ class Succession:
         self._on_change = on_change
         self._on_progress = on_progress
         self._aggregator: Aggregator | None = None
+        self._over = False
         self._aggregated: dict[str, AggregationCounts] = {}
+
+    async def __aenter__(self) -> None:
+        """Put owners in office from now on."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """No owner follows the one in office: a task group that is ending already does not pass on that it was cancelled."""
+        self._over = True
 
     @property
     def has_room(self) -> bool:
@@ -83,8 +91,8 @@ class Succession:
             self.tenure.committer.changed.set()
 
     async def reign(self) -> None:
-        """Have one owner in office at a time, for ever."""
-        while True:
+        """Have one owner in office at a time, until this is left."""
+        while not self._over:
             owner = await self._open()
             self._aggregated = self.aggregation_counts()
             self._aggregator = self._stages.aggregator()
