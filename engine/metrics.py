@@ -53,9 +53,9 @@ class Counters:
 
 
 class AggregationCounts(NamedTuple):
-    """What one aggregation has counted; each but the last counts events, as `LiveGroups` says.
+    """What one aggregation has counted: events, as `LiveGroups` says, and as `evicted` groups that left memory.
 
-    `evicted` counts groups that left memory, `groups` is how many are in memory now.
+    `groups` are those in memory now, `keys` how many keys they have.
     """
 
     events: int = 0
@@ -65,6 +65,7 @@ class AggregationCounts(NamedTuple):
     errors: int = 0
     evicted: int = 0
     groups: int = 0
+    keys: int = 0
 
     def plus(self, other: "AggregationCounts") -> "AggregationCounts":
         """The sum of both."""

@@ -123,6 +123,7 @@ _AGGREGATION: Final = _object(
     retain_ms=_COUNT,
     measures=_by_name(_TEXT),
     live_groups=_COUNT,
+    live_keys=_COUNT,
     max_keys=_COUNT,
     events=_COUNT,
     late=_COUNT,

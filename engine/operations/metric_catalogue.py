@@ -249,6 +249,7 @@ _AGGREGATIONS: Final = (
         "rulemill_aggregation_evicted_groups_total", "Groups that left memory for the store.", lambda a: a.counts["evicted"]
     ),
     _by_aggregation("rulemill_aggregation_groups", "Groups in memory.", lambda a: a.counts["groups"]),
+    _by_aggregation("rulemill_aggregation_keys", "Keys that have groups in memory.", lambda a: a.counts["keys"]),
     _by_aggregation("rulemill_aggregation_max_keys", "How many keys may have groups in memory.", lambda a: a.max_keys),
 )
 

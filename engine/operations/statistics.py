@@ -205,8 +205,9 @@ def _aggregation(rule: AggregationFigures) -> JsonObject:
         "retain_ms": rule.retain_ms,
         "measures": rule.measures,
         "live_groups": rule.counts["groups"],
+        "live_keys": rule.counts["keys"],
         "max_keys": rule.max_keys,
-        **{name: count for name, count in rule.counts.items() if name != "groups"},
+        **{name: count for name, count in rule.counts.items() if name not in ("groups", "keys")},
     }
 
 

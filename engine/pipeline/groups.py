@@ -42,6 +42,11 @@ class LiveGroups:
             self._left_through is not None and earliest_ms < self._left_through + self.plan.rule.every_ms
         )
 
+    @property
+    def keys(self) -> int:
+        """How many keys have groups in memory."""
+        return len(self._keys)
+
     def new_group(self, start_ms: int, key: object) -> GroupList | None:
         """See Live."""
         rule = self.plan.rule

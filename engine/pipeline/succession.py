@@ -78,7 +78,7 @@ class Succession:
 
     def aggregation_counts(self) -> dict[str, AggregationCounts]:
         """What each aggregation has counted, over all owners of this process; groups are those of the owner in office."""
-        totals = {name: counts._replace(groups=0) for name, counts in self._aggregated.items()}
+        totals = {name: counts._replace(groups=0, keys=0) for name, counts in self._aggregated.items()}
         if self._aggregator is not None:
             for live in self._aggregator.live:
                 counts = AggregationCounts(*(getattr(live, name) for name in AggregationCounts._fields))

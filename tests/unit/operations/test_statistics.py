@@ -137,6 +137,7 @@ async def test_aggregations_say_what_can_be_asked_for(engine: Engine) -> None:
         "retain_ms": 604_800_000,
         "measures": {"answers": "count", "points": "sum"},
         "live_groups": 3,
+        "live_keys": 2,
         "max_keys": 100,
         "events": 3,
         "late": 0,
