@@ -34,10 +34,11 @@ class FirstError:
 
 
 def place_of(error: BaseException) -> str:
-    """The error's type and where it was raised: ``TypeError in `add`, file.py:7``."""
+    """The error's type and where it was raised: ``TypeError in `add`, package/file.py:7``."""
     kind = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return kind
     frame = frames[-1]
-    return f"{kind} in `{frame.name}`, {frame.filename.rpartition('/')[2]}:{frame.lineno}"
+    file = "/".join(frame.filename.split("/")[-2:])
+    return f"{kind} in `{frame.name}`, {file}:{frame.lineno}"

@@ -179,3 +179,11 @@ def test_the_handbook_names_every_metric_as_it_is(checkout: Path) -> None:
     written = [(name, kind, labels.replace("`", ""), help) for name, kind, labels, help in rows]
 
     assert written == [(metric.name, metric.kind, ", ".join(metric.labels), metric.help) for metric in metrics()]
+
+
+def test_alerts_and_advice_speak_of_metrics_that_are_there(checkout: Path) -> None:
+    text = (checkout / "docs" / "operations.md").read_text("utf-8")
+    known = {metric.name for metric in metrics()}
+    used = {name.removesuffix("_bucket") for name in re.findall(r"\b(?:rulemill|events|processing|worker)_\w+", text)}
+
+    assert {name for name in used if name.endswith(("_total", "_seconds")) or name.startswith("rulemill")} - known == set()

@@ -66,7 +66,7 @@ def test_an_aggregation_whose_measure_raises_says_so_once(
 
     assert aggregator.live[0].errors == 3
     (message,) = said_of("aggregation `a`", warnings(caplog))
-    assert "TypeError in `update`, test_aggregate.py:" in message
+    assert "TypeError in `update`, pipeline/test_aggregate.py:" in message
     assert "secret" not in "".join(warnings(caplog))
 
 
