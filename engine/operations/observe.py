@@ -3,7 +3,7 @@
 In: the parts, as they are. Out: a copy of their numbers. Rule of the file: nothing is changed, and nothing waits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Final
@@ -49,7 +49,7 @@ class LiveParts:
     """What one worker is made of, for those who look at it.
 
     `store` and `egress` are their kinds, `egress_problem` says what keeps the egress from taking records. `rules_load` is the last attempt to
-    load rules: None where there was none since the start.
+    load rules: None where there was none since the start. `reasons` says what else keeps the engine from being well, a line each.
     """
 
     processor: Processor
@@ -59,6 +59,7 @@ class LiveParts:
     egress_problem: Callable[[], str | None]
     started_ms: int
     rules_load: Callable[[], RulesLoad | None] = lambda: None
+    reasons: Callable[[], Sequence[str]] = tuple
 
 
 def observe(parts: LiveParts) -> Snapshot:
@@ -92,6 +93,7 @@ def observe(parts: LiveParts) -> Snapshot:
             name: _aggregation(rule, counts.get(name, AggregationCounts()))
             for name, rule in generation.plan.ruleset.aggregations.items()
         },
+        reasons=list(parts.reasons()),
         watermarks_ms=_watermarks(processor),
         process=_process(),
     )

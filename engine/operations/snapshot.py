@@ -28,6 +28,10 @@ def _first(a: Any, b: Any) -> Any:
     return b if a is None else a
 
 
+def _each_once(a: list[Any], b: list[Any]) -> list[Any]:
+    return [*a, *(value for value in b if value not in a)]
+
+
 def _least_of_each(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     return {name: _least(a.get(name), b.get(name)) for name in (*a, *b)}
 
@@ -123,7 +127,7 @@ class RulesLoad:
 class Snapshot:
     """Everything that is shown of the engine.
 
-    `rulesets` says how many workers run each; `stopping` how many are. `busy` is the share of the last minute that a worker spent
+    `reasons` are what keeps it from being well, beside what the other parts say. `rulesets` says how many workers run each; `stopping` how many are. `busy` is the share of the last minute that a worker spent
     computing, and of several their sum; `events_per_second` is what ended in that minute. `watermarks_ms` is by input, and of what is
     committed. `process` holds the figures of the operating system, by the names they have in Prometheus.
     """
@@ -146,6 +150,7 @@ class Snapshot:
     filters: dict[str, FilterFigures]
     sources: dict[str, SourceFigures]
     aggregations: dict[str, AggregationFigures]
+    reasons: list[str] = field(metadata={_HOW: _each_once})
     watermarks_ms: Figures = field(metadata={_HOW: _least_of_each})
     process: dict[str, float]
     workers: int = 1

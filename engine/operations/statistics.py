@@ -116,11 +116,9 @@ def _reasons(snapshot: Snapshot) -> list[str]:
         for name, source in snapshot.sources.items()
         if source.breaker != "closed"
     ]
-    if not snapshot.rules_load.successful:
-        reasons.append(f"rules: the last reload was refused; ruleset {snapshot.ruleset} goes on")
     if len(snapshot.rulesets) > 1:
         reasons.append(f"rules: the workers run {len(snapshot.rulesets)} rulesets: {', '.join(sorted(snapshot.rulesets))}")
-    return reasons
+    return [*reasons, *snapshot.reasons]
 
 
 def _uptime_s(snapshot: Snapshot) -> float:

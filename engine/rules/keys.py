@@ -23,9 +23,9 @@ def canonical_key(names: Sequence[str], text: str) -> str | None:
 
     In a key of one part, a comma need not be encoded.
     """
-    values = text.split(",", len(names) - 1) if len(names) == 1 else text.split(",")
     if not names:
         return None if text else ""
+    values = [text] if len(names) == 1 else text.split(",")
     if len(values) != len(names) or not all(map(str.startswith, values, (f"{name}:" for name in names))):
         return None
     return key_text(names, tuple(_unescaped(value.partition(":")[2]) for value in values))

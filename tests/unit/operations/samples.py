@@ -63,6 +63,7 @@ def snapshot(**changed: object) -> Snapshot:
         "filters": {"quick": rule(NOW_MS, evaluated=8, matched=2), "robots": rule(evaluated=6)},
         "sources": {"person": source(lookups=4, hits_local=2, fetched=1, negative=1)},
         "aggregations": {"by_user": aggregation(events=6, groups=3)},
+        "reasons": [],
         "watermarks_ms": {"http": NOW_MS},
         "process": {"process_resident_memory_bytes": 1e8, "process_cpu_seconds_total": 2.5},
     }
