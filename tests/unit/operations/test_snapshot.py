@@ -75,6 +75,12 @@ def test_a_reload_that_one_worker_refused_was_refused() -> None:
     assert merge([snapshot(), refused]).rules_load == RulesLoad(successful=False, at_ms=STARTED_MS)
 
 
+def test_a_reason_that_several_workers_have_is_given_once() -> None:
+    both = merge([snapshot(reasons=["a", "b"]), snapshot(reasons=["b", "c"])])
+
+    assert both.reasons == ["a", "b", "c"]
+
+
 def test_workers_with_different_rules_are_shown_side_by_side() -> None:
     new = snapshot(rulesets={"new": 1}, filters={"other": rule(evaluated=1)}, aggregations={"other": aggregation()})
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.operations.snapshot import RulesLoad, SeamFigures
+from engine.operations.snapshot import SeamFigures
 from engine.operations.statistics import status
 from tests.unit.operations.engines import HOUR_MS, NOW_MS, Engine, answer
-from tests.unit.operations.samples import STARTED_MS, snapshot, source
+from tests.unit.operations.samples import snapshot, source
 
 
 async def test_the_status_of_an_engine_that_is_well(engine: Engine) -> None:
@@ -46,10 +46,7 @@ async def test_an_engine_that_drains_is_stopping(engine: Engine) -> None:
     ("changed", "reason"),
     [
         ({"sources": {"person": source("half_open")}}, "source `person`: its breaker is half open"),
-        (
-            {"rules_load": RulesLoad(successful=False, at_ms=STARTED_MS)},
-            "rules: the last reload was refused; ruleset abc goes on",
-        ),
+        ({"reasons": ["rules: refused"]}, "rules: refused"),
         ({"rulesets": {"abc": 1, "def": 2}}, "rules: the workers run 2 rulesets: abc, def"),
         ({"egress": SeamFigures("file", "disk full", 1)}, "egress: disk full"),
         ({"counters": snapshot().counters | {"lost_writes": 1}}, "store: it has lost acknowledged writes"),
