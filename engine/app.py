@@ -14,6 +14,9 @@ from engine.event import Event, FilterCounts, Submission
 from engine.ingress.decode import Decoder
 from engine.metrics import Counters, Ledger
 from engine.operations.explaining import Explainer
+from engine.operations.inquiry import EngineStatistics
+from engine.operations.observe import LiveParts, observe
+from engine.operations.snapshot import Snapshot
 from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.answers import Answers
 from engine.pipeline.deduplicate import Deduplicator
@@ -25,12 +28,14 @@ from engine.pipeline.intake import Intake
 from engine.pipeline.order import Orderer
 from engine.pipeline.owner import StoreHealth
 from engine.pipeline.processor import Options, Processor
+from engine.pipeline.progress import CommittedTime, SubmissionTimes
 from engine.pipeline.publish import Publisher
 from engine.pipeline.recent import RecentKeys
 from engine.pipeline.stages import Stages
 from engine.ports import Clock, DeadLetters, Egress, StateStore
 from engine.rules.plan import Plan
 from engine.rules.plan_events import EventPlan
+from engine.state.reader import read_range
 
 SOURCE_KINDS = frozenset(MODULES)
 """The kinds of enrichment source that can be built."""
@@ -103,8 +108,19 @@ def build_processor(
         clock,
         health,
         counters,
+        SubmissionTimes(clock),
+        CommittedTime(),
     )
     return Processor(stages, options)
+
+
+def build_statistics(parts: LiveParts, store: StateStore) -> EngineStatistics:
+    """What can be asked of one worker, and of the store."""
+
+    async def snapshot() -> Snapshot:
+        return observe(parts)
+
+    return EngineStatistics(snapshot, lambda: parts.processor.stages.intake.generation.plan, partial(read_range, store))
 
 
 def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits, pool: SourcePool) -> Generation:

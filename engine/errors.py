@@ -30,3 +30,11 @@ class LookupFailed(RulemillError):
 
 class QuestionInvalid(RulemillError):
     """What was asked about names something that is not there, or is not of the form that is asked for. Do not retry."""
+
+
+class NotKnown(RulemillError):
+    """There is nothing of the name that was asked for; the text says what there is. Do not retry."""
+
+
+class QueryInvalid(RulemillError):
+    """What was asked cannot be answered as it was put; the text says what is expected. Do not retry."""

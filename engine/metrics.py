@@ -1,8 +1,9 @@
 """What is counted. Rule of the file: plain integers, added to once per batch or per event's end, read by anybody."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.event import ACCEPTED, BLOCKED, DUPLICATE, REJECTED, RETRY
 
@@ -17,9 +18,13 @@ class Ledger:
     received: int = 0
     ended: dict[str, int] = field(default_factory=lambda: dict.fromkeys((ACCEPTED, DUPLICATE, BLOCKED, REJECTED, RETRY), 0))
 
+    def total_ended(self) -> int:
+        """Events that have ended, whichever way."""
+        return sum(self.ended.values())
+
     def balance(self) -> int:
         """Events received that have not ended, by the ledger's own account."""
-        return self.received - sum(self.ended.values())
+        return self.received - self.total_ended()
 
 
 @dataclass(slots=True)
@@ -47,6 +52,26 @@ class Counters:
     events_enriched: int = 0
 
 
+class AggregationCounts(NamedTuple):
+    """What one aggregation has counted: events, as `LiveGroups` says, and as `evicted` groups that left memory.
+
+    `groups` are those in memory now, `keys` how many keys they have.
+    """
+
+    events: int = 0
+    late: int = 0
+    unkeyed: int = 0
+    overflow: int = 0
+    errors: int = 0
+    evicted: int = 0
+    groups: int = 0
+    keys: int = 0
+
+    def plus(self, other: "AggregationCounts") -> "AggregationCounts":
+        """The sum of both."""
+        return AggregationCounts(*map(sum, zip(self, other, strict=True)))
+
+
 class Durations:
     """How long things took, by bounds. `counts` has one entry for each of BOUNDS_S and one for what took longer."""
 
@@ -54,9 +79,9 @@ class Durations:
 
     __slots__ = ("counts", "total_s")
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(self.BOUNDS_S) + 1)
-        self.total_s = 0.0
+    def __init__(self, counts: Sequence[int] = (), total_s: float = 0.0) -> None:
+        self.counts = list(counts) or [0] * (len(self.BOUNDS_S) + 1)
+        self.total_s = total_s
 
     def observe(self, seconds: float, times: int = 1) -> None:
         """Count `times` things that took so long each."""

@@ -241,5 +241,8 @@ class Clock(Protocol):
     def monotonic_ms(self) -> int:
         """A clock that never goes back, from an arbitrary start."""
 
+    def monotonic_ns(self) -> int:
+        """As `monotonic_ms`, in nanoseconds, for measuring how long something took."""
+
     async def sleep(self, delay_ms: int) -> None:
         """Return after this long."""

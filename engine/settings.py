@@ -226,6 +226,14 @@ class DeadLettersSettings(_Section):
     path: Annotated[Path, Env("DEAD_LETTERS_PATH")] = Path("out/dead-letters.ndjson")
 
 
+class LogSettings(_Section):
+    """What is written to standard error. `access` adds a line for each request, without what it brought."""
+
+    format: Annotated[Literal["text", "json"], Env("LOG_FORMAT")] = "text"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Env("LOG_LEVEL")] = "info"
+    access: Annotated[Switch, Env("LOG_ACCESS")] = False
+
+
 class Settings(_Section):
     """Everything that is set. `store` and `egress` name the sections that count; `topic` is the main topic of records.
 
@@ -243,6 +251,7 @@ class Settings(_Section):
     topic: Annotated[str, AfterValidator(_read_topic), Env("EVENT_TOPIC")] = "events.enriched"
     ack: Annotated[Literal["delivered", "received"], Env("EVENT_ACK")] = "delivered"
     dead_letters: DeadLettersSettings = DeadLettersSettings()
+    log: LogSettings = LogSettings()
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -49,6 +49,9 @@ MEANINGS: Final = {
     "topic": "the main topic of records; routes in the rules name others",
     "ack": "when an event is answered: `delivered`, once it is out and counted, or `received`, once it is taken",
     "dead_letters.path": "the file of what could not be carried on",
+    "log.format": "how log lines are written: `text` for people, `json` for programs",
+    "log.level": "what is logged: this and what is more serious",
+    "log.access": "whether each request has a log line",
 }
 """What each setting does."""
 

@@ -25,6 +25,10 @@ class ManualClock:
         """See Clock."""
         return self._monotonic_ms
 
+    def monotonic_ns(self) -> int:
+        """See Clock."""
+        return self._monotonic_ms * 1_000_000
+
     async def sleep(self, delay_ms: int) -> None:
         """See Clock. Returns when `advance` has moved the clock that far."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

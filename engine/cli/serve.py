@@ -16,9 +16,9 @@ import uvicorn
 import uvloop
 
 import engine
-from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor
+from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor, build_statistics
 from engine.cli.rules_option import add_rules_option
-from engine.clock import SystemClock
+from engine.clock import SystemClock, thread_busy_ns
 from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
 from engine.errors import SettingsInvalid
@@ -26,14 +26,19 @@ from engine.ingress.access import access_policy
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.explain_endpoint import explain_endpoints
 from engine.ingress.http import create_app
+from engine.ingress.queries import queries
 from engine.ingress.server import address_of, listen, server_config
+from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.explanation_forms import in_json
+from engine.operations.logs import set_up_logs
+from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
 from engine.operations.rules_on_disk import RulesOnDisk
 from engine.operations.rules_state import ReloadState
 from engine.operations.rules_watch import RulesWatch
 from engine.operations.service import DISABLED, EngineService
+from engine.operations.snapshot import RulesLoad
 from engine.operations.start import start_rules
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
@@ -61,8 +66,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; 0 when everything taken was seen to its end, 1 for rules with errors."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = _settings(arguments)
+    set_up_logs(settings.log)
     if arguments.demo and arguments.rules is None and not settings.rules.path.exists():
         arguments.rules = _PACKAGED_RULES
     on_disk = RulesOnDisk(arguments.rules or settings.rules.path, os.environ, SOURCE_KINDS, SystemClock())
@@ -112,6 +117,7 @@ async def _serve(settings: Settings, rules: _Rules, *, demo: bool) -> int:
             _log.warning("%s", DISABLED)
             await server.serve(sockets=[socket])
             return 0
+        stack.callback(asyncio.create_task(parts.activity.watch(), name="activity").cancel)
         running = asyncio.create_task(parts.processor.run(), name="processor")
         running.add_done_callback(lambda _: server.give_up())
         traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
@@ -143,6 +149,7 @@ class _Parts:
     service: EngineService
     endpoints: Sequence[Endpoint]
     watch: RulesWatch
+    activity: Activity
 
 
 @asynccontextmanager
@@ -172,12 +179,21 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     watching = asyncio.create_task(watch.run(), name="rules watch")
     limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events, settings.http.max_bodies_bytes)
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
-    endpoints = explain_endpoints(in_json(explainer), limits)
-    names: dict[str, object] = {"store": settings.store, "egress": settings.egress}
+    activity = Activity(clock, thread_busy_ns, processor.stages.answers.ledger.total_ended)
+    live = LiveParts(
+        processor,
+        activity,
+        settings.store,
+        settings.egress,
+        lambda: egress.problem,
+        clock.now_ms(),
+        rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
+        reasons=rules.state.reasons,
+    )
+    endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store))]
     try:
-        enabled = settings.processor.enabled
-        service = EngineService(processor, limits, names, lambda: egress.problem, reloader, enabled=enabled)
-        yield _Parts(processor, service, endpoints, watch)
+        service = EngineService(live, limits, reloader, enabled=settings.processor.enabled)
+        yield _Parts(processor, service, endpoints, watch, activity)
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
@@ -196,7 +212,9 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
 
 def _uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:
     app = create_app(service, endpoints, policy=access_policy(settings.http))
-    return server_config(app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000))
+    return server_config(
+        app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000), access_log=settings.log.access
+    )
 
 
 class _Server(uvicorn.Server):

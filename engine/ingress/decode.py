@@ -7,7 +7,6 @@ A claim key is the type, `:`, and the event's identity; the identity is also the
 for copies have neither.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ import orjson
 from engine.event import Event, JsonObject, Outcome, Submission
 from engine.ingress import faults
 from engine.ingress.large_integers import any_has_long_digits, find_large_integer
+from engine.rules.first_error import FirstError
 from engine.rules.keys import escaped
 from engine.rules.model import Path
 from engine.rules.plan_events import EventPlan, Reader, TypePlan, single_member
@@ -27,8 +27,6 @@ from engine.rules.times import MAX_TIME_MS, MIN_TIME_MS, parse_time
 
 MAX_DEPTH: Final = 64
 """How deeply arrays and objects may be nested, the event itself counted."""
-
-_log = logging.getLogger(__name__)
 
 
 _ARRAY: Final = ord("[")
@@ -71,6 +69,7 @@ class Decoder:
         self._now_ms = now_ms
         self._max_event_bytes = max_event_bytes
         self._max_depth = max_depth
+        self._report = FirstError("decoding")
         self._kinds = {name: _kind(type_plan) for name, type_plan in plan.types.items()}
 
     def decode(self, submission: Submission) -> list[Event]:
@@ -122,7 +121,7 @@ class Decoder:
                 ttl_ms = kind.ttl_ms
                 events.append(Event(data, raw, str(name), time_ms, key, claim_key, ttl_ms, checksum, submission, index, body))
             except Exception as error:  # noqa: BLE001 - whatever a bug raises costs one event, never the batch
-                submission.settle(index, _outcome(error, item))
+                submission.settle(index, _outcome(error, item, self._report))
         return events
 
     def _times_taken(self, now_ms: int) -> tuple[int, int]:
@@ -219,12 +218,12 @@ def _members(container: object) -> Iterable[object]:
     return container if isinstance(container, list) else ()
 
 
-def _outcome(error: Exception, item: object) -> Outcome:
+def _outcome(error: Exception, item: object, report: FirstError) -> Outcome:
     if isinstance(error, _Rejected):
         return error.outcome
     if isinstance(error, orjson.JSONDecodeError) and isinstance(item, bytes):
         return faults.invalid_json(item, error)
-    _log.error("an event could not be decoded", exc_info=error)
+    report(error)
     return faults.internal_error(error)
 
 

@@ -19,7 +19,7 @@ _STATUS: Final[JsonObject] = {
     "type": "object",
     "required": ["status"],
     "properties": {
-        "status": {"enum": ["ok", "degraded", "stopping"]},
+        "status": {"enum": ["ok", "degraded", "stopping", "disabled"]},
         "reasons": {"type": "array", "items": {"type": "string"}, "description": "Why it is `degraded`."},
         "ledger": {
             "type": "object",

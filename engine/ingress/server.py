@@ -38,8 +38,8 @@ def address_of(listening: socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_config(app: ASGIApp, http: HttpSettings, stop_timeout_s: int) -> uvicorn.Config:
-    """How uvicorn serves the application. The process may open as many files as the system lets it from here on."""
+def server_config(app: ASGIApp, http: HttpSettings, stop_timeout_s: int, *, access_log: bool = False) -> uvicorn.Config:
+    """How uvicorn serves the application, with a log line for each request where `access_log` says so. The process may open as many files as the system lets it from here on."""
     bounds = ConnectionBounds(
         _connections(http.max_connections), http.max_head_bytes, http.read_timeout_ms / 1000, http.keep_alive_ms / 1000
     )
@@ -49,8 +49,7 @@ def server_config(app: ASGIApp, http: HttpSettings, stop_timeout_s: int) -> uvic
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="error",
-        access_log=False,
+        access_log=access_log,
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=stop_timeout_s,

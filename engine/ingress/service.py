@@ -1,4 +1,4 @@
-"""What HTTP needs of the engine. Rule of the file: one protocol; `app.py` brings the one that serves."""
+"""What HTTP needs of the engine. Rule of the file: protocols; what serves them is brought from outside."""
 
 from typing import Protocol
 
@@ -49,3 +49,28 @@ class Service(Protocol):
 
     def ready(self) -> tuple[bool, str]:
         """Whether events are taken, and where not, why: words for a person, empty otherwise."""
+
+
+class Statistics(Protocol):
+    """What can be asked of the engine, each answer as its endpoint shows it."""
+
+    async def processor(self) -> JsonObject:
+        """Counters, latency, throughput, utilisation and queue."""
+
+    async def enrichment(self) -> JsonObject:
+        """What became of look-ups, by source."""
+
+    async def filters(self) -> JsonObject:
+        """What filters saw and did, by id."""
+
+    async def aggregations(self) -> JsonObject:
+        """What aggregations there are, and what they have counted."""
+
+    async def aggregation(self, aggregator: str, key: str, from_ms: int, to_ms: int, limit: int) -> JsonObject:
+        """The `limit` newest windows of a key that begin in [from_ms, to_ms), newest first.
+
+        Raises NotKnown, QueryInvalid, or StoreUnavailable.
+        """
+
+    async def prometheus(self, accept: str) -> tuple[bytes, str]:
+        """All metrics in the best form that `accept` names, and its content type."""

@@ -9,6 +9,7 @@ from typing import IO
 import orjson
 
 from engine.event import JsonObject
+from engine.metrics import AggregationCounts
 from engine.operations.feed import Feed
 from engine.pipeline.aggregate import read_values
 from engine.pipeline.processor import Processor
@@ -18,6 +19,7 @@ from engine.rules.plan import Plan
 from engine.rules.times import format_time
 
 _FOREVER_MS = 1 << 60
+_NOTHING = AggregationCounts()
 
 
 async def write_aggregates(plan: Plan, store: StateStore, path: Path | None) -> dict[str, int]:
@@ -48,14 +50,16 @@ def summary(
         rule.id: {"matched": counts.matched[i], "unknown": counts.unknown[i], "errors": counts.errors[i]}
         for i, rule in enumerate(plan.ruleset.filters)
     }
-    aggregated = processor.aggregated_events()
+    aggregated = processor.aggregation_counts()
     return {
         "received": feed.lines,
         **ledger.ended,
         "late": counters.late_events,
         "filters": filters,
         "routes": {name: counters.published_by_route.get(name, 0) for name in plan.ruleset.routes},
-        "aggregations": {name: {"groups": groups[name], "events": aggregated.get(name, 0)} for name in plan.aggregations},
+        "aggregations": {
+            name: {"groups": groups[name], "events": aggregated.get(name, _NOTHING).events} for name in plan.aggregations
+        },
         "dead_letter": counters.dead_letters + feed.dead_letters,
         "claims_forgotten": claims_forgotten,
         "ruleset": plan.id,

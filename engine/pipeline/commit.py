@@ -37,6 +37,7 @@ class Committer:
         claims_last_ms: Callable[[], int],
         gather_events: int,
         busy: Callable[[], bool],
+        on_commit: Callable[[Sequence[Batch]], None],
         on_progress: Callable[[], None],
     ) -> None:
         self._owner = owner
@@ -48,6 +49,7 @@ class Committer:
         self._claims_last_ms = claims_last_ms
         self._gather_events = gather_events
         self._busy = busy
+        self._on_commit = on_commit
         self._on_progress = on_progress
         self._ready: dict[int, Batch] = {}
         self._added: list[Batch] = []
@@ -110,6 +112,7 @@ class Committer:
         self._aggregator.committed(seq)
         self._counters.commits += 1
         self._counters.batches += len(batches)
+        self._on_commit(batches)
         for batch in batches:
             self._recent.add([event for event, outcome in batch.counted if outcome.status == "accepted"])
             for event, outcome in batch.counted:

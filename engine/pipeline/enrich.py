@@ -6,17 +6,15 @@ the whole batch and all sources at once.
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 
 from engine.event import Event
 from engine.metrics import Counters
 from engine.ports import Context, ContextSource
 from engine.rules.enrichment_codegen import FRESH, Enriched, key_reader
+from engine.rules.first_error import FirstError
 from engine.rules.model import Source
 from engine.rules.plan import Plan
-
-_log = logging.getLogger(__name__)
 
 
 class Enricher:
@@ -25,6 +23,7 @@ class Enricher:
     def __init__(self, sources: Mapping[str, ContextSource], counters: Counters) -> None:
         self._sources = sources
         self._counters = counters
+        self._report = FirstError("derived fields")
 
     @property
     def sources(self) -> Mapping[str, ContextSource]:
@@ -61,8 +60,8 @@ class Enricher:
 
     def _note(self, errors: Sequence[Exception]) -> None:
         self._counters.derive_errors += len(errors)
-        if errors:
-            _log.warning("derived fields of %d events could not be computed", len(errors), exc_info=errors[0])
+        for error in errors:
+            self._report(error)
 
 
 def _count_from_hand(contexts: ContextSource, fresh: int, others: Sequence[str]) -> None:

@@ -65,6 +65,11 @@ class LiveGroups:
             for name in _COUNTED:
                 setattr(self, name, getattr(before, name))
 
+    @property
+    def keys(self) -> int:
+        """How many keys have groups in memory."""
+        return len(self._keys)
+
     def new_group(self, start_ms: int, key: object) -> GroupList | None:
         """See Live."""
         rule = self.plan.rule

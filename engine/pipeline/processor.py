@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.event import REJECTED, Event, Outcome, Submission
+from engine.metrics import AggregationCounts
 from engine.pipeline.batch import Batch
 from engine.pipeline.deferred import DeferredQueue
 from engine.pipeline.filter import apply_filters
@@ -62,6 +63,7 @@ class Processor:
         if intake.draining or not has_room or not intake.inbox.offer(submission):
             return False
         self.stages.answers.ledger.received += len(submission.items)
+        self.stages.times.begin(submission)
         return True
 
     def drain(self) -> None:
@@ -71,7 +73,7 @@ class Processor:
 
     async def run(self) -> None:
         """Serve until drained. Cancelled, it retires its owner: what is in flight is told to try again."""
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks, self._succession:
             background = [tasks.create_task(self._succession.reign()), tasks.create_task(self._succession.sweep())]
             while not (self.stages.intake.draining and self.stages.intake.is_empty):
                 while (arrival := await self.stages.intake.next()) is not None:
@@ -175,9 +177,9 @@ class Processor:
         firsts = [event for event in waiting.values() if event.outcome is None]
         return firsts + [copy for event in waiting.values() for copy in event.joined or ()]
 
-    def aggregated_events(self) -> dict[str, int]:
-        """How many events each aggregation has counted in this process."""
-        return self._succession.aggregated_events()
+    def aggregation_counts(self) -> dict[str, AggregationCounts]:
+        """What each aggregation has counted in this process."""
+        return self._succession.aggregation_counts()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():

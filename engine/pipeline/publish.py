@@ -13,6 +13,7 @@ from engine.metrics import Counters
 from engine.pipeline.batch import Batch
 from engine.pipeline.isolate import isolated
 from engine.ports import Clock, DeadLetters, Egress
+from engine.rules.first_error import FirstError
 from engine.rules.times import format_time
 
 _DEGRADED = ("deduplication",)
@@ -27,10 +28,11 @@ class Publisher:
         self._clock = clock
         self._counters = counters
         self._topic = topic
+        self._report = FirstError("encoding of records")
 
     def hand_over(self, batch: Batch, ruleset: str, *, degraded: bool = False) -> Awaitable[list[Refusal]]:
         """Encode the batch's events and hand their records to the egress before this call returns."""
-        failed = isolated(lambda events: self._stamp(events, ruleset, degraded=degraded), batch.events)
+        failed = isolated(lambda events: self._stamp(events, ruleset, degraded=degraded), batch.events, self._report)
         if failed:
             self._counters.encode_errors += len(failed)
             self._set_aside(batch, {id(event): (event, "unencodable", why) for event, why in failed})

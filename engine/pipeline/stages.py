@@ -11,6 +11,7 @@ from engine.pipeline.deferred import DeferredQueue
 from engine.pipeline.generation import Generation
 from engine.pipeline.intake import Intake
 from engine.pipeline.owner import StoreHealth
+from engine.pipeline.progress import CommittedTime, SubmissionTimes
 from engine.pipeline.publish import Publisher
 from engine.pipeline.recent import RecentKeys
 from engine.ports import Clock, Egress, StateStore
@@ -37,3 +38,5 @@ class Stages:
     clock: Clock
     health: StoreHealth
     counters: Counters
+    times: SubmissionTimes
+    committed_time: CommittedTime

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from engine.errors import StoreUnavailable
 from engine.event import Event
+from engine.metrics import AggregationCounts
 from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.batch import Batch
 from engine.pipeline.commit import Committer
@@ -52,7 +53,15 @@ class Succession:
         self._on_change = on_change
         self._on_progress = on_progress
         self._aggregator: Aggregator | None = None
-        self._aggregated: dict[str, int] = {}
+        self._over = False
+        self._aggregated: dict[str, AggregationCounts] = {}
+
+    async def __aenter__(self) -> None:
+        """Put owners in office from now on."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """No owner follows the one in office: a task group that is ending already does not pass on that it was cancelled."""
+        self._over = True
 
     @property
     def has_room(self) -> bool:
@@ -67,12 +76,13 @@ class Succession:
         """The events of those batches."""
         return [event for batch in self.unfinished() for event in batch.held()]
 
-    def aggregated_events(self) -> dict[str, int]:
-        """How many events each aggregation has counted, over all owners of this process."""
-        totals = dict(self._aggregated)
+    def aggregation_counts(self) -> dict[str, AggregationCounts]:
+        """What each aggregation has counted, over all owners of this process; groups are those of the owner in office."""
+        totals = {name: counts._replace(groups=0, keys=0) for name, counts in self._aggregated.items()}
         if self._aggregator is not None:
             for live in self._aggregator.live:
-                totals[live.plan.rule.id] = totals.get(live.plan.rule.id, 0) + live.events
+                counts = AggregationCounts(*(getattr(live, name) for name in AggregationCounts._fields))
+                totals[live.plan.rule.id] = totals.get(live.plan.rule.id, AggregationCounts()).plus(counts)
         return totals
 
     def nothing_more(self) -> None:
@@ -81,10 +91,10 @@ class Succession:
             self.tenure.committer.changed.set()
 
     async def reign(self) -> None:
-        """Have one owner in office at a time, for ever."""
-        while True:
+        """Have one owner in office at a time, until this is left."""
+        while not self._over:
             owner = await self._open()
-            self._aggregated = self.aggregated_events()
+            self._aggregated = self.aggregation_counts()
             self._aggregator = self._stages.aggregator()
             self.tenure = Tenure(
                 owner, self._committer(owner, self._aggregator), self._stages, self._options.max_batches, self._on_change
@@ -128,5 +138,6 @@ class Succession:
             claims_last_ms=lambda: stages.deduplicator.claims_last_ms,
             gather_events=self._options.gather_events,
             busy=lambda: bool(stages.intake.inbox.events or owner.batches),
+            on_commit=stages.committed_time.note,
             on_progress=self._on_progress,
         )

@@ -14,6 +14,7 @@ from engine.rules.aggregation_plan import BOOKKEEPING, TOUCHED, AggregationPlan,
 from engine.rules.conditions import ConditionWriter
 from engine.rules.emitter import Emitter
 from engine.rules.fields import Fields
+from engine.rules.first_error import FirstError
 from engine.rules.keys import key_part
 from engine.rules.measures import Custom, MeasureKind, NumberKind, update_numbers
 from engine.rules.model import Measure, Path, Ruleset
@@ -94,11 +95,15 @@ class _Writer:
                 for index, plan in enumerate(self._plans):
                     with emitter.block("try:"), emitter.block(f"if {self._takes(plan)}:"):
                         self._group(index, plan, look=look)
-                    with emitter.block("except Exception:"):
+                    with emitter.block("except Exception as error:"):
                         emitter.line(f"live_{index}.errors += {0 if look else 1}")
+                        emitter.line(f"{self._report(plan)}(error)")
             for index in range(len(self._plans)):
                 emitter.line(f"live_{index}.events += events_{index}")
         return emitter.function("events", "live", "watermark_ms")
+
+    def _report(self, plan: AggregationPlan) -> str:
+        return self._emitter.bind(FirstError(f"aggregation `{plan.rule.id}`"), "report")
 
     def routes(self) -> Callable[..., object]:
         """The function `(events, watermark_ms)` that routes events whose window has closed."""

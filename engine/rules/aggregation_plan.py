@@ -98,11 +98,16 @@ def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:
     return sha256(repr(_without_places(shape)).encode()).hexdigest()[:8]
 
 
+def committed_value(partial: StoredPartial, committed: Mapping[str, int]) -> bytes:
+    """What of a partial its owner has committed; empty bytes where that is nothing."""
+    return partial.now if committed.get(partial.owner, 0) >= partial.seq else partial.prev
+
+
 def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committed: Mapping[str, int]) -> list[WindowValues]:
     """The windows that these partials of one key make up, by start: merged over owners, and over panes."""
     panes: dict[int, Slots] = {}
     for partial in stored:
-        value = partial.now if committed.get(partial.owner, 0) >= partial.seq else partial.prev
+        value = committed_value(partial, committed)
         if value:
             start_ms, slots = partial.group.start_ms, plan.decode(value)
             panes[start_ms] = merged(plan.kinds, panes[start_ms], slots) if start_ms in panes else slots

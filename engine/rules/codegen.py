@@ -12,6 +12,7 @@ from engine.event import Event, FilterCounts, JsonObject
 from engine.rules.conditions import ConditionWriter
 from engine.rules.emitter import Emitter
 from engine.rules.fields import Fields
+from engine.rules.first_error import FirstError
 from engine.rules.model import Action, Allow, Block, Condition, Filter, Ruleset, SendTo, Transform
 from engine.rules.transforms import changed_steps, compile_transform
 
@@ -51,6 +52,7 @@ class _FilterWriter:
         self._fields = Fields(emitter, ruleset.enrichment.sources)
         self._conditions = ConditionWriter(emitter, self._fields, ruleset)
         self._rules = [(index, rule) for index, rule in enumerate(ruleset.filters) if rule.mode != "off"]
+        self._reports: dict[str, FirstError] = {}
         self._first_match = ruleset.routing == "first_match"
 
     def write_batch(self) -> None:
@@ -90,8 +92,12 @@ class _FilterWriter:
                 emitter.line(f"unknown[{index}] += 1")
                 with emitter.block(f"if {conditions.wrong_type(rule.when)}:"):
                     emitter.line(f"wrong_type[{index}] += 1")
-        with emitter.block("except Exception:"):
+        with emitter.block("except Exception as error:"):
             emitter.line(f"errors[{index}] += 1")
+            emitter.line(f"{self._report(rule)}(error)")
+
+    def _report(self, rule: Filter) -> str:
+        return self._emitter.bind(self._reports.setdefault(rule.id, FirstError(f"filter `{rule.id}`")), "report")
 
     def _actions(self, index: int, rule: Filter) -> None:
         if self._first_match and any(isinstance(action, SendTo) for action in rule.actions):
@@ -113,7 +119,7 @@ class _FilterWriter:
             case SendTo():
                 self._send(action)
             case Transform():
-                self._transform(index, action)
+                self._transform(index, rule, action)
 
     def _send(self, action: SendTo) -> None:
         with self._emitter.block("if may_route:") if self._first_match else nullcontext():
@@ -124,14 +130,15 @@ class _FilterWriter:
             elif action.mode == "move":
                 self._emitter.line(f"event.topic = {self._emitter.bind(topic, 'topic')}")
 
-    def _transform(self, index: int, action: Transform) -> None:
+    def _transform(self, index: int, rule: Filter, action: Transform) -> None:
         source_names = self._ruleset.enrichment.sources
         change = self._emitter.bind(compile_transform(action, source_names), "change")
         with self._emitter.block("try:"):
             self._emitter.line(f"data = event.data = {change}(data)")
             self._emitter.line('event.body = b""')
-        with self._emitter.block("except Exception:"):
+        with self._emitter.block("except Exception as error:"):
             self._emitter.line(f"errors[{index}] += 1")
+            self._emitter.line(f"{self._report(rule)}(error)")
         with self._emitter.block("else:"):
             self._emitter.line("pass")
             self._fields.emit_reads(changed_steps(action, source_names))

@@ -18,6 +18,28 @@ def escaped(text: str) -> str:
     return text.replace("%", "%25").replace(",", "%2C") if "%" in text or "," in text else text
 
 
+def canonical_key(names: Sequence[str], text: str) -> str | None:
+    """The key that a person means by `text`, as it is stored; None where it does not have the shape of one.
+
+    In a key of one part, a comma need not be encoded.
+    """
+    if not names:
+        return None if text else ""
+    values = [text] if len(names) == 1 else text.split(",")
+    if len(values) != len(names) or not all(map(str.startswith, values, (f"{name}:" for name in names))):
+        return None
+    return key_text(names, tuple(_unescaped(value.partition(":")[2]) for value in values))
+
+
+def key_shape(names: Sequence[str]) -> str:
+    """How a key of these parts is written: `user:VALUE,item:VALUE`."""
+    return ",".join(f"{name}:VALUE" for name in names)
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("%2C", ",").replace("%25", "%")
+
+
 def key_text(names: Sequence[str], key: object) -> str:
     """A group's key as it is stored, asked for and shown: `user:123`, `user:123,item:9`, nothing for no parts."""
     parts = key if isinstance(key, tuple) else (key,)

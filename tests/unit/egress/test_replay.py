@@ -29,6 +29,9 @@ class Waits:
     def monotonic_ms(self) -> int:
         return 0
 
+    def monotonic_ns(self) -> int:
+        return 0
+
     async def sleep(self, delay_ms: int) -> None:
         self.waited_ms.append(delay_ms)
         await asyncio.sleep(0)

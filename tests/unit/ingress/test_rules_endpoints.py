@@ -10,6 +10,8 @@ import jsonschema
 import pytest
 
 from engine.ingress.http import create_app
+from engine.operations.activity import Activity
+from engine.operations.observe import LiveParts
 from engine.operations.service import EngineService
 from engine.ports import RequestLimits
 from tests.unit.operations.rules_project import BROKEN, Project, running
@@ -41,7 +43,9 @@ class Caller:
 @asynccontextmanager
 async def called(project: Project) -> AsyncIterator[Caller]:
     async with running(project) as parts:
-        service = EngineService(parts.processor, RequestLimits(1_000, 10), {}, lambda: None, parts.reloader)
+        activity = Activity(parts.clock, lambda: 0, lambda: 0)
+        live = LiveParts(parts.processor, activity, "memory", "recording", lambda: None, parts.clock.now_ms())
+        service = EngineService(live, RequestLimits(1_000, 10), parts.reloader)
         transport = httpx.ASGITransport(create_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://engine") as http:
             yield Caller(http)

@@ -144,7 +144,7 @@ async def test_an_aggregation_that_did_not_change_keeps_its_groups_in_memory(tmp
         await engine.outcomes(event("c"))
 
         assert await engine.figures(new) == {"by_user": 3}
-        assert engine.processor.aggregated_events() == {"by_user": 3}
+        assert engine.processor.aggregation_counts()["by_user"].events == 3
 
 
 async def test_a_changed_aggregation_begins_anew_and_its_old_state_stays_as_it_was_committed(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_changed_aggregation_begins_anew_and_its_old_state_stays_as_it_w
 
         assert await engine.figures(new) == {"by_user": 1}
         assert await engine.figures(old) == {"by_user": 2}
-        assert engine.processor.aggregated_events() == {"by_user": 3}
+        assert engine.processor.aggregation_counts()["by_user"].events == 3
 
 
 async def test_rules_that_are_taken_back_find_the_state_they_had(tmp_path: Path) -> None:

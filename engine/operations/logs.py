@@ -1,0 +1,54 @@
+"""Log lines: where they go and what they look like.
+
+In: settings. Out: every logger of this process, those of the libraries as well, writes to standard error in one form. Rule of the file: a line
+is for operators; it never shows what stood in an event, but at level debug.
+"""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Final
+
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
+
+from engine.settings import LogSettings
+
+_TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_FIELDS: Final = ("levelname", "name", "message")
+_NAMES: Final = {"levelname": "level", "name": "logger"}
+_CHATTY: Final = ("asyncio", "uvicorn.error")
+"""Loggers that tell at level info what nobody asked."""
+
+
+def set_up_logs(settings: LogSettings) -> None:
+    """Write all loggers' lines to standard error, from now on; a second call replaces the first."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if settings.format == "json" else _Text(_TEXT))
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == logging.DEBUG else max(level, logging.WARNING))
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Text(logging.Formatter):
+    """One line of words, and more for an error's traceback."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - the library's name
+        del datefmt
+        return _time(record)
+
+
+class _Json(JsonFormatter):
+    """One object a line: `time`, `level`, `logger`, `message`, and `exc_info` where there is an error."""
+
+    def __init__(self) -> None:
+        super().__init__(_FIELDS, rename_fields=_NAMES, reserved_attrs=[*RESERVED_ATTRS, "color_message"])
+
+    def add_fields(self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]) -> None:
+        log_data["time"] = _time(record)
+        super().add_fields(log_data, record, message_dict)

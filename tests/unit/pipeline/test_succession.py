@@ -1,0 +1,57 @@
+"""One owner after another, and no more of them once the processor is told to stop."""
+
+import asyncio
+
+import pytest
+
+from engine.app import build_processor
+from engine.event import Submission
+from engine.pipeline.processor import Options, Processor
+from engine.rules.model import Events, Ruleset
+from engine.rules.plan import make_plan
+from engine.state.memory import MemoryStateStore
+from engine.testing import ManualClock, RecordingDeadLetters, RecordingEgress
+from tests.unit.pipeline.test_aggregate import path
+
+LEASE_MS = 15_000
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def processor(clock: ManualClock) -> Processor:
+    return build_processor(
+        make_plan(Ruleset("0" * 64, Events(path("type"), path("time"), None, unknown_types="pass"))),
+        store=MemoryStateStore(clock),
+        egress=RecordingEgress(),
+        dead_letters=RecordingDeadLetters(),
+        clock=clock,
+        options=Options(),
+        topic="events",
+    )
+
+
+async def carried(processor: Processor) -> None:
+    """Return when an event has gone through: then an owner is in office."""
+    ended = asyncio.Event()
+    item = b'{"type": "t", "time": 1772442000000}'
+    processor.offer(Submission([item], input_name="test", received_ms=0, size_bytes=9, done=lambda _: ended.set()))
+    await ended.wait()
+
+
+@pytest.mark.parametrize("stop", ["cancel", "drain"])
+async def test_a_processor_that_is_stopped_while_its_owner_goes_still_ends(
+    processor: Processor, clock: ManualClock, stop: str
+) -> None:
+    async with asyncio.timeout(5):
+        running = asyncio.create_task(processor.run())
+        await carried(processor)
+
+        clock.advance(2 * LEASE_MS)  # the next renewal is too late, and the owner retires: at the same moment
+        running.cancel() if stop == "cancel" else processor.drain()
+
+        await asyncio.wait([running])
+    assert running.cancelled() == (stop == "cancel")
