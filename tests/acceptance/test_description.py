@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.generation.modes import GenerationMode
-from schemathesis.schemas import APIOperation, BaseSchema
+from schemathesis.schemas import BaseSchema
 
 from tests.acceptance.processes import Service
 from tests.acceptance.samples import write_rules
