@@ -78,7 +78,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         )
     if not settings.processor.enabled:
         raise SettingsInvalid("processor.enabled is false (EVENT_PROCESSOR_ENABLED): there is nothing to serve")
-    access_policy(settings.http)
+    access_policy(settings.http)  # refused before anything is made or opened
     return settings
 
 
