@@ -141,8 +141,13 @@ class Event:
         self.body = body
 
     def begin_again(self) -> None:
-        """Be as it came in, with `raw` as its contents: what became of it so far does not count."""
-        self.data = orjson.loads(self.raw or b"{}")
+        """Be as it came in, with `raw` as its contents: what became of it so far does not count.
+
+        Raises RuntimeError where these were not kept.
+        """
+        if self.raw is None:
+            raise RuntimeError("an event cannot begin again whose contents were not kept")
+        self.data = orjson.loads(self.raw)
         self.marks = self.routes = self.copies = ()
         self.topic = self.blocked = None
         self.encoded = b""

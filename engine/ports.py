@@ -145,7 +145,7 @@ class Egress(Protocol):
         """
 
     async def purge(self) -> None:
-        """Forget what was handed over and is not out yet."""
+        """Forget what was handed over and is not out yet; whoever still waits for it is told EgressUnavailable."""
 
     async def close(self) -> None:
         """Deliver what was handed over and let go of files and connections."""

@@ -90,7 +90,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
             f"processor.workers is {settings.processor.workers}; this version runs one worker a process: "
             "leave it at 1, and start more processes on ports of their own"
         )
-    access_policy(settings.http)
+    access_policy(settings.http)  # refused before anything is made or opened
     return settings
 
 

@@ -74,6 +74,13 @@ class BoundedConnection(HttpToolsProtocol):
         timeout_s = _SPARE_TIMEOUT_S if self._is_spare else self.timeout_keep_alive
         self.timeout_keep_alive_task = self.loop.call_later(timeout_s, self.timeout_keep_alive_handler)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection without requests; one too many is told why."""
+        if self._is_spare and not self._is_ended():
+            self._end_with(_too_many_connections())
+        else:
+            super().timeout_keep_alive_handler()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._leaving.discard(self)
@@ -144,8 +151,9 @@ class BoundedConnection(HttpToolsProtocol):
         """
         stopped = sys.exception()
         rest = self._data[stopped.args[0] :] if isinstance(stopped, HttpParserUpgrade) else b""
-        head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
-        head += [b": ".join(header) for header in self.headers if header[0] not in (b"upgrade", b"connection")]
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        head += [b": ".join(header) for header in self.headers if header[0] != b"upgrade"]
         self.parser = HttpRequestParser(self)
         self._again = b"\r\n".join([*head, b"", rest])
 

@@ -143,7 +143,7 @@ _INSTANT: Final[JsonObject] = {"type": "string", "examples": ["2026-03-01T09:30:
 AGGREGATION: Final[JsonObject] = {
     "summary": "The windows of one key of an aggregation",
     "parameters": [
-        _parameter("aggregator", "The aggregation's id.", _TEXT, required=True),
+        _parameter("aggregator", "The aggregation's id.", {**_TEXT, "minLength": 1}, required=True),
         _parameter("key", "`user:123`, `user:123,item:9`; empty or left out where the aggregation has no key.", _TEXT),
         _parameter("from", "Windows that begin then or later: RFC 3339, or epoch milliseconds.", _INSTANT),
         _parameter("to", "Windows that begin before then.", _INSTANT),

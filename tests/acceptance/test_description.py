@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.acceptance.processes import Service
 from tests.acceptance.samples import write_rules
@@ -39,6 +40,10 @@ def described(url: str) -> BaseSchema:
     return schemathesis.openapi.from_url(f"{url}/openapi.json", config=SchemathesisConfig.from_dict(CONFIG))
 
 
+NOT_HELD_TO: Final = {"/processor/aggregation": [positive_data_acceptance]}
+"""No schema says which names and keys there are: one of the right form may still be unknown."""
+
+
 @pytest.mark.parametrize("mode", GenerationMode)
 def test_every_request_that_fits_or_does_not_is_answered_as_described(described: BaseSchema, mode: GenerationMode) -> None:
     for found in described.get_all_operations():
@@ -51,7 +56,7 @@ def test_every_request_that_fits_or_does_not_is_answered_as_described(described:
         @settings(max_examples=25, derandomize=True, database=None)
         @given(operation.as_strategy(generation_mode=mode))
         def is_answered_as_described(case: schemathesis.Case[Any]) -> None:
-            case.call_and_validate(headers=HEADERS)
+            case.call_and_validate(headers=HEADERS, excluded_checks=NOT_HELD_TO.get(operation.path, []))
 
         is_answered_as_described()
 

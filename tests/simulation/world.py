@@ -13,6 +13,7 @@ from itertools import count
 import orjson
 
 from engine.app import build_processor
+from engine.errors import EgressUnavailable
 from engine.event import Outcome, Record, Refusal, Submission
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
@@ -146,6 +147,8 @@ class SimulatedEgress:
         """See Egress."""
         for delivery in [d for d in self._process.world.deliveries if d.process == self._process.name]:
             self._process.world.deliveries.remove(delivery)
+            if not delivery.done.done():
+                delivery.done.set_exception(EgressUnavailable("purged"))
             if self._process.world.random.random() < 0.5:
                 self._process.world.put_out(delivery, zombie=True)
 

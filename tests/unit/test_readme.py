@@ -81,7 +81,7 @@ def test_every_command_that_a_document_names_is_one(document: Path) -> None:
 
 
 def test_every_option_in_the_readme_belongs_to_a_command() -> None:
-    helps = "".join(help_of(command) for command in ("serve", "process", "validate"))
+    helps = "".join(help_of(command) for command in ("serve", "process", "validate", "test", "explain"))
     code = re.findall(r"`([^`\n]*)`", README)
     options = {option for text in code for option in re.findall(r"(?<!\S)--[a-z-]+", text)}
 
