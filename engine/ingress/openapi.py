@@ -5,9 +5,9 @@ here; what holds for one is said where it is.
 """
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Final
 
+import engine
 from engine.event import JsonObject
 from engine.ingress.endpoints import Access, Endpoint
 
@@ -64,7 +64,7 @@ def describe(endpoints: Iterable[Endpoint]) -> JsonObject:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Rulemill", "version": version("rulemill"), "license": {"name": "Apache-2.0"}},
+        "info": {"title": "Rulemill", "version": engine.__version__, "license": {"name": "Apache-2.0"}},
         "paths": paths,
         "components": _COMPONENTS,
     }

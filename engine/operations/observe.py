@@ -5,11 +5,11 @@ In: the parts, as they are. Out: a copy of their numbers. Rule of the file: noth
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from typing import Final
 
 from prometheus_client import ProcessCollector
 
+import engine
 from engine.event import FilterCounts
 from engine.metrics import AggregationCounts, Counters, Durations, SourceCounts
 from engine.operations.activity import Activity
@@ -29,7 +29,6 @@ from engine.pipeline.processor import Processor
 from engine.ports import ContextSource
 from engine.rules.model import Action, Aggregation, Allow, Block, Filter, SendTo, Source, Transform
 
-_VERSION: Final = version("rulemill")
 _PROCESS: Final = ProcessCollector(registry=None)
 PROCESS_FIGURES: Final = (
     "process_cpu_seconds_total",
@@ -69,7 +68,7 @@ def observe(parts: LiveParts) -> Snapshot:
     egress_problem = parts.egress_problem()
     counts = processor.aggregation_counts()
     return Snapshot(
-        version=_VERSION,
+        version=engine.__version__,
         rulesets={generation.plan.id: 1},
         rules_load=parts.rules_load() or RulesLoad(successful=True, at_ms=parts.started_ms),
         started_ms=parts.started_ms,
