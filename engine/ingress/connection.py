@@ -63,7 +63,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._bytes_in_between = 0
         self._arriving = self._got_on = self._may_be_large = self._is_spare = self._is_over = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a server gives no other
         """Refuse the connection where there are too many; else wait for a request, for as long as an idle one may."""
         super().connection_made(transport)
         others = len(self.connections) - 1

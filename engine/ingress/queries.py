@@ -4,12 +4,10 @@ In: requests without a body. Out: JSON, or Prometheus text. Rule of the file: a 
 were another: unknown parameters are refused.
 """
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +19,7 @@ from engine.ingress.responses import json_response, problem
 from engine.ingress.service import Statistics
 from engine.rules.diagnostics import did_you_mean, shown
 from engine.rules.times import parse_time
+from engine.rules.values import json_bytes
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
@@ -37,7 +36,8 @@ def queries(statistics: Statistics) -> list[Endpoint]:
 
     async def aggregation(request: Request) -> Response:
         try:
-            return _with_long_numbers(await statistics.aggregation(*_windows_asked_for(request)))
+            content = await statistics.aggregation(*_windows_asked_for(request))
+            return Response(json_bytes(content), media_type="application/json")
         except NotKnown as error:
             return problem(404, "unknown_aggregation", str(error))
         except QueryInvalid as error:
@@ -113,11 +113,3 @@ def _limit(given: Mapping[str, str]) -> int:
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= MAX_LIMIT:
         raise QueryInvalid(f"`limit` is `{shown(text)}`; expected a whole number from 1 to {MAX_LIMIT}")
     return int(text)
-
-
-def _with_long_numbers(content: JsonObject) -> Response:
-    """As `json_response`, for content that may hold integers beyond 64 bits: sums may grow that far."""
-    try:
-        return json_response(content)
-    except orjson.JSONEncodeError:
-        return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")

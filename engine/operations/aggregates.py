@@ -14,7 +14,7 @@ from engine.ports import StoredPartial
 from engine.rules.aggregation_plan import AggregationPlan, WindowValues, committed_value, read_values
 from engine.rules.diagnostics import did_you_mean, shown
 from engine.rules.keys import canonical_key, key_shape
-from engine.rules.times import MAX_TIME_MS, MIN_TIME_MS, format_time
+from engine.rules.times import MIN_TIME_MS, format_nearest
 from engine.rules.windows import panes_of
 
 ReadRange = Callable[[str, str, int, int], Awaitable[tuple[Sequence[StoredPartial], Mapping[str, int]]]]
@@ -48,8 +48,8 @@ async def read_windows(
         "key": stored_key,
         "windows": [
             {
-                "start": _shown(window.start_ms),
-                "end": _shown(window.end_ms),
+                "start": format_nearest(window.start_ms),
+                "end": format_nearest(window.end_ms),
                 "final": window.end_ms + plan.rule.allow_late_ms <= complete_ms,
                 "values": window.values,
             }
@@ -96,8 +96,3 @@ def _newest_starts(panes: Iterable[int], size_ms: int, every_ms: int) -> Iterato
         for start_ms in range(first_ms, pane - size_ms, -every_ms):
             yield start_ms
             above_ms = start_ms
-
-
-def _shown(time_ms: int) -> str:
-    """A window may reach beyond the times that can be written; it is shown up to there."""
-    return format_time(max(MIN_TIME_MS, min(MAX_TIME_MS, time_ms)))

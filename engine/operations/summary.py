@@ -6,8 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-import orjson
-
 from engine.event import JsonObject
 from engine.metrics import AggregationCounts
 from engine.operations.feed import Feed
@@ -16,7 +14,8 @@ from engine.pipeline.processor import Processor
 from engine.ports import StateStore, StoredPartial
 from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.plan import Plan
-from engine.rules.times import format_time
+from engine.rules.times import format_nearest
+from engine.rules.values import json_bytes
 
 _FOREVER_MS = 1 << 60
 _NOTHING = AggregationCounts()
@@ -81,7 +80,7 @@ async def _keys(store: StateStore, aggregation: AggregationPlan) -> AsyncIterato
         yield gathered
 
 
-_shown = lru_cache(maxsize=10_000)(format_time)
+_shown = lru_cache(maxsize=10_000)(format_nearest)
 
 
 def _write_windows(
@@ -99,5 +98,5 @@ def _write_windows(
                 "end": _shown(end_ms),
                 "values": values,
             }
-            out.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            out.write(json_bytes(line) + b"\n")
     return len(windows)

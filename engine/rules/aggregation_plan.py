@@ -15,6 +15,7 @@ from engine.ports import StoredPartial
 from engine.rules.measures import MeasureKind, Slots, combine, measure_kind, merged
 from engine.rules.model import Aggregation, Condition, Ruleset
 from engine.rules.normalise import normalise
+from engine.rules.values import json_bytes
 from engine.rules.windows import panes_of, window_starts
 
 GroupList = list[Any]
@@ -114,7 +115,7 @@ def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committe
     size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
     if size_ms == every_ms:
         return [WindowValues(start, start + size_ms, plan.values(panes[start])) for start in sorted(panes)]
-    encoded = {start: _dumps(_flat(plan.kinds, slots)) for start, slots in panes.items()}
+    encoded = {start: json_bytes(_flat(plan.kinds, slots)) for start, slots in panes.items()}
     windows = []
     for start in window_starts(panes, size_ms, every_ms):
         total = plan.initial()
@@ -133,8 +134,8 @@ def _initial(kinds: Sequence[MeasureKind]) -> Callable[[], Slots]:
 
 def _encoder(kinds: Sequence[MeasureKind]) -> Callable[[GroupList], bytes]:
     if all(kind.plain for kind in kinds):
-        return lambda group: _dumps(group[BOOKKEEPING:])
-    return lambda group: _dumps(_flat(kinds, group[BOOKKEEPING:]))
+        return lambda group: json_bytes(group[BOOKKEEPING:])
+    return lambda group: json_bytes(_flat(kinds, group[BOOKKEEPING:]))
 
 
 def _flat(kinds: Sequence[MeasureKind], slots: Slots) -> Slots:
@@ -144,13 +145,6 @@ def _flat(kinds: Sequence[MeasureKind], slots: Slots) -> Slots:
         values += kind.encode(slots[at : at + kind.width])
         at += kind.width
     return values
-
-
-def _dumps(values: Slots) -> bytes:
-    try:
-        return orjson.dumps(values)
-    except orjson.JSONEncodeError:
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _loads(value: bytes) -> Slots:

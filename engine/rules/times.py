@@ -61,6 +61,11 @@ def format_time(time_ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
+def format_nearest(time_ms: int) -> str:
+    """As `format_time`; a time that cannot be written, as the end of a window may be, is shown as the nearest that can."""
+    return format_time(max(MIN_TIME_MS, min(MAX_TIME_MS, time_ms)))
+
+
 def _put_together(text: str) -> int | None:
     """A second that is not remembered, from its minute; what is known of neither is read."""
     try:

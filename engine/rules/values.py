@@ -6,6 +6,7 @@ of the file: exact types only. A boolean is not a number, and nothing is ever co
 
 import enum
 import ipaddress
+import json
 from collections.abc import Collection
 from typing import Final, Literal
 
@@ -99,3 +100,11 @@ def follow(root: object, steps: Steps) -> object:
 def canonical_text(value: object) -> str:
     """A text that stands for the value: a string is itself, anything else its JSON with sorted members."""
     return value if type(value) is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def json_bytes(value: object) -> bytes:
+    """The value as compact JSON. Integers beyond 64 bits, which `orjson` refuses, are written in full: sums grow that far."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

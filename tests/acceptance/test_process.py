@@ -55,6 +55,18 @@ def process(project: Path, lines: list[bytes], *arguments: str) -> dict[str, Any
     return summary_of(project)
 
 
+def test_sums_beyond_64_bits_and_the_last_day_there_is_come_out(project: Path) -> None:
+    most, last_ms = (1 << 64) - 1, 253_402_300_799_999
+    rules = project / "rules" / "rules.yaml"
+    rules.write_text(rules.read_text().replace("  key: user\n", "  key: user\n  max_skew: {future: none}\n", 1))
+
+    process(project, ndjson([answer(f"a{number}", at=last_ms, points=most) for number in range(2)]).splitlines())
+
+    rows = {row["aggregator"]: row for row in read_lines(project / "aggregates.ndjson")}
+    assert rows["by_user"]["values"]["points"] == 2 * most
+    assert rows["by_user"]["end"] == "9999-12-31T23:59:59.999Z"
+
+
 def summary_of(project: Path) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads((project / "summary.json").read_bytes())
     return summary

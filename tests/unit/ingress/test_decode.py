@@ -28,10 +28,10 @@ from tests.unit.ingress.samples import (
 )
 
 
-def nested(levels: int) -> object:
+def nested(levels: int, *, arrays: bool = True) -> object:
     inner: object = 1
     for _ in range(levels):
-        inner = [inner]
+        inner = [inner] if arrays else {"a": inner}
     return inner
 
 
@@ -179,6 +179,15 @@ def test_depth_is_taken_up_to_the_limit_and_no_further(limit: int) -> None:
     assert outcome.code == "too_deep"
     assert f"more than {limit} levels" in outcome.message
     assert decode(too_deep, max_depth=limit)[0] == []
+
+
+def test_objects_are_depth_as_arrays_are() -> None:
+    fits, too_deep = nested(64, arrays=False), nested(65, arrays=False)
+    assert isinstance(fits, dict)
+    assert isinstance(too_deep, dict)
+
+    assert accepted(note(a=fits["a"])).data["a"] == fits["a"]
+    assert rejected(note(a=too_deep["a"])).code == "too_deep"
 
 
 @pytest.mark.parametrize("levels", [300, 1_000, 1_024, 2_000, 100_000])
