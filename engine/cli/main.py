@@ -1,9 +1,12 @@
 """The command line: one file a command, one table of them here.
 
-Exit codes everywhere: 0 fine, 1 findings or a failed test, 2 the tool itself could not do its work.
+Exit codes everywhere: 0 fine, 1 findings or a failed test, 2 the tool itself could not do its work. As
+of any command, 130 and 141 are the ends by Ctrl-C and by a reader of its output that went away.
 """
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         code: int = chosen.run(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: what is left is not worth a word
+        return 128 + signal.SIGPIPE
     except (RulemillError, OSError) as error:
         print(f"rulemill: {error}", file=sys.stderr)
         return 2
