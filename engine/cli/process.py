@@ -19,8 +19,9 @@ from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
 from engine.egress.nowhere import Nowhere
-from engine.operations.feed import Feed
+from engine.operations.feed import LINES, Feed
 from engine.operations.summary import summary, write_aggregates
+from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
 from engine.ports import StateStore
 from engine.rules.plan import Plan
@@ -30,7 +31,10 @@ from engine.state.sqlite import PrivateSqliteStateStore, SqliteStateStore
 
 _GATHER_EVENTS = 50_000
 _MAX_BATCHES = 2
-_LIMITS = Limits(inbox_events=1_000, max_batch=500, recent_keys=0)
+# Few enough that much of a batch stays in a core's cache from one stage to the next.
+_LIMITS = Limits(inbox_events=2 * LINES, max_batch=LINES, recent_keys=0)
+# Nobody else can take over from a run whose state is its own: it may be stopped for hours and go on.
+_PRIVATE_LEASE = LeaseTimes(lease_ms=30 * 86_400_000, renew_ms=3_600_000)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -63,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan) -> None:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(arguments))
-        egress = FileEgress(_topic_paths(arguments.out, settings.topic), fsync=False) if arguments.out else Nowhere()
+        egress = (
+            FileEgress(_topic_paths(arguments.out, settings.topic), fsync=False, at_once=True) if arguments.out else Nowhere()
+        )
         stack.push_async_callback(egress.close)
         dead_letters = FileDeadLetters(path, fsync=False) if (path := _dead_letters(arguments)) else Nowhere()
         processor = build_processor(
@@ -72,7 +78,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             egress=egress,
             dead_letters=dead_letters,
             clock=SystemClock(),
-            options=Options(max_batches=_MAX_BATCHES, gather_events=_GATHER_EVENTS),
+            options=Options(_MAX_BATCHES, _GATHER_EVENTS, lease=LeaseTimes() if arguments.state else _PRIVATE_LEASE),
             topic=settings.topic,
             limits=_LIMITS,
         )

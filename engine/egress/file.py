@@ -52,13 +52,16 @@ class AppendFile:
 class FileEgress:
     """Writes records to `path_of(topic)`, in a thread of its own and in the order they were handed over.
 
-    A disk that is full or failing makes it wait and try again, and `problem` say so; nothing is dropped.
+    A disk that is full or failing makes it wait and try again, and `problem` say so; nothing is dropped. With `at_once`, records are
+    written before `send` returns, where the disk lets them: for runs that have nothing else to do meanwhile.
     """
 
-    def __init__(self, path_of: Callable[[str], Path], *, fsync: bool) -> None:
+    def __init__(self, path_of: Callable[[str], Path], *, fsync: bool, at_once: bool = False) -> None:
         self.problem: str | None = None
         self._path_of = path_of
         self._fsync = fsync
+        self._at_once = at_once
+        self._unwritten = 0
         self._files: dict[str, AppendFile] = {}
         self._purges = 0
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="file-egress")
@@ -71,7 +74,12 @@ class FileEgress:
             if lines is None:
                 lines = by_topic[record.topic] = []
             lines.append(record.value)
-        return asyncio.get_running_loop().run_in_executor(self._writer, self._write, by_topic, self._purges)
+        if self._at_once and not self._unwritten and self._written_now(by_topic):
+            return _nothing_refused()
+        self._unwritten += 1
+        writing = asyncio.get_running_loop().run_in_executor(self._writer, self._write, by_topic, self._purges)
+        writing.add_done_callback(self._note_written)
+        return writing
 
     async def purge(self) -> None:
         """See Egress. What the thread is writing at this moment may still come out."""
@@ -83,19 +91,34 @@ class FileEgress:
         for file in self._files.values():
             file.close()
 
+    def _note_written(self, _: object) -> None:
+        self._unwritten -= 1
+
+    def _written_now(self, by_topic: dict[str, list[bytes]]) -> bool:
+        """Write what can be written without waiting; what was written is taken out, so that the rest can be tried again."""
+        for topic in list(by_topic):
+            try:
+                self._file(topic).append(_joined(by_topic[topic]), fsync=self._fsync)
+            except OSError:
+                return False
+            del by_topic[topic]
+        return True
+
     def _write(self, by_topic: dict[str, list[bytes]], purges: int) -> list[Refusal]:
         for topic, lines in by_topic.items():
-            lines.append(b"")
-            self._append(topic, b"\n".join(lines), purges)
+            self._append(topic, _joined(lines), purges)
         return []
+
+    def _file(self, topic: str) -> AppendFile:
+        file = self._files.get(topic)
+        if file is None:
+            file = self._files[topic] = AppendFile(self._path_of(topic))
+        return file
 
     def _append(self, topic: str, data: bytes, purges: int) -> None:
         while purges == self._purges:
             try:
-                file = self._files.get(topic)
-                if file is None:
-                    file = self._files[topic] = AppendFile(self._path_of(topic))
-                file.append(data, fsync=self._fsync)
+                self._file(topic).append(data, fsync=self._fsync)
             except OSError as error:
                 if self.problem is None:
                     _log.error("file egress: %s; trying again until it works", error)
@@ -105,6 +128,17 @@ class FileEgress:
                 self.problem = None
                 return
         raise EgressUnavailable("records were purged before they were written")
+
+
+def _nothing_refused() -> Awaitable[list[Refusal]]:
+    done: asyncio.Future[list[Refusal]] = asyncio.get_running_loop().create_future()
+    done.set_result([])
+    return done
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    """The lines as one text, each with its end."""
+    return b"\n".join([*lines, b""])
 
 
 def _whole_lines(fd: int) -> int:

@@ -3,6 +3,8 @@
 Rule of the file: nothing else settles a submission or touches the ledger's outcomes.
 """
 
+from collections.abc import Iterable
+
 from engine.event import ACCEPTED, OUTCOME_DUPLICATE, Event, Outcome
 from engine.metrics import Ledger
 
@@ -21,6 +23,22 @@ class Answers:
             del self.in_flight[key]
         if event.outcome is None:
             self.tell(event, outcome)
+
+    def end_all(self, ended: Iterable[tuple[Event, Outcome]]) -> None:
+        """As `end` for each of them, in order."""
+        in_flight, tallies = self.in_flight, self.ledger.ended
+        for event, outcome in ended:
+            key = event.claim_key
+            if key is not None and in_flight.get(key) is event:
+                del in_flight[key]
+            if event.outcome is not None:
+                continue
+            if event.joined is not None:
+                self.tell(event, outcome)
+                continue
+            event.outcome = outcome
+            tallies[outcome.status] += 1
+            event.submission.settle(event.index, outcome)
 
     def tell(self, event: Event, outcome: Outcome) -> None:
         """Tell the sender, and those of the copies that joined it. The event itself stays in flight."""

@@ -53,6 +53,7 @@ class Committer:
         self._on_progress = on_progress
         self._ready: dict[int, Batch] = {}
         self._added: list[Batch] = []
+        self._added_events = 0
         self._committing: list[Batch] = []
         self.changed = asyncio.Event()
 
@@ -73,7 +74,7 @@ class Committer:
             await self._aggregate_in_order()
             self._on_progress()
             if self._added and not (self._waits_for_more() and self._busy()):
-                self._committing, self._added = self._added, []
+                self._committing, self._added, self._added_events = self._added, [], 0
                 await self._commit(self._committing)
                 self._committing = []
                 self._on_progress()
@@ -95,12 +96,13 @@ class Committer:
             self._aggregator.add(events, batch.watermark_ms)
             self._owner.settled(batch)
             self._added.append(batch)
+            self._added_events += len(events)
             if not batch.deferred:
                 for event in events:
                     event.let_go()
 
     def _waits_for_more(self) -> bool:
-        return sum(len(batch.counted) for batch in self._added) < self._gather_events
+        return self._added_events < self._gather_events
 
     async def _commit(self, batches: Sequence[Batch]) -> None:
         owner, seq = self._owner, batches[-1].seq
@@ -115,6 +117,5 @@ class Committer:
         self._on_commit(batches)
         for batch in batches:
             self._recent.add([event for event, outcome in batch.counted if outcome.status == "accepted"])
-            for event, outcome in batch.counted:
-                self._answers.end(event, outcome)
+            self._answers.end_all(batch.counted)
             batch.counted.clear()

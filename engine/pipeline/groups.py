@@ -36,6 +36,7 @@ class LiveGroups:
         self.errors = 0
         self.evicted = 0
         self._keys: dict[object, int] = {}
+        self._key_names = [name for name, _ in plan.rule.key]
         self._missing: dict[tuple[int, object], None] = {}
         self._left_through = left_through
         self._left_panes: set[int] = set()
@@ -136,7 +137,7 @@ class LiveGroups:
         return group
 
     def _name(self, start_ms: int, key: object) -> Group:
-        return Group(self.plan.state_id, key_text([name for name, _ in self.plan.rule.key], key), start_ms)
+        return Group(self.plan.state_id, key_text(self._key_names, key), start_ms)
 
     def _drop_closed(self, watermark_ms: int) -> None:
         """Panes of which every window closed a whole window ago leave; a late event brings its group back."""

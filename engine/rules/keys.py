@@ -42,5 +42,7 @@ def _unescaped(text: str) -> str:
 
 def key_text(names: Sequence[str], key: object) -> str:
     """A group's key as it is stored, asked for and shown: `user:123`, `user:123,item:9`, nothing for no parts."""
+    if type(key) is str and len(names) == 1:
+        return f"{names[0]}:{escaped(key)}"
     parts = key if isinstance(key, tuple) else (key,)
     return ",".join(f"{name}:{escaped(str(part))}" for name, part in zip(names, parts, strict=False))

@@ -262,12 +262,12 @@ class Kept(MeasureKind):
 
 
 class ExactDistinct(Kept):
-    """Distinct values that are all kept: text goes straight into the set."""
+    """Distinct values that are all kept: text goes straight in."""
 
     def update(self, bind: Bind, value: str, slot: int) -> Iterator[str]:  # noqa: ARG002 - needs no constant
         """See MeasureKind."""
         yield f"if type({value}) is str:"
-        yield f"    g[{slot}].members.add({value})"
+        yield f"    g[{slot}].members[{value}] = None"
         yield "else:"
         yield f"    g[{slot}].add({value})"
 

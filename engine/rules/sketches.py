@@ -8,6 +8,7 @@ seen, and a bounded sketch of a known error afterwards. Rule of the file: a numb
 import math
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final, Self, cast
 
 import orjson
@@ -21,6 +22,7 @@ from datasketches import (
 )
 
 from engine.rules.model import Scalar
+from engine.rules.values import Written, json_bytes
 
 EXACT_DISTINCT: Final = 1_024
 EXACT_QUANTILE: Final = 128
@@ -38,13 +40,15 @@ Member = Scalar | tuple[bool]
 class Distinct:
     """How many different scalars there were: a set up to EXACT_DISTINCT members, then HyperLogLog; `exact` keeps the set.
 
-    `members` holds text and numbers as they are and booleans as tuples of one, because True equals 1.
+    `members` has text and numbers as they are and booleans as tuples of one, because True equals 1; they only become more.
     """
 
-    __slots__ = ("_exact", "_sketch", "members")
+    __slots__ = ("_exact", "_sketch", "_written", "_written_members", "members")
 
     def __init__(self, *, exact: bool = False) -> None:
-        self.members: set[Member] = set()
+        self.members: dict[Member, None] = {}
+        self._written = bytearray()
+        self._written_members = 0
         self._exact = exact
         self._sketch: hll_sketch | None = None
 
@@ -56,7 +60,7 @@ class Distinct:
         if self._sketch is not None:
             self._sketch.update(_text(member))
             return
-        self.members.add(member)
+        self.members[member] = None
         if len(self.members) > EXACT_DISTINCT and not self._exact:
             self._spill()
 
@@ -70,17 +74,17 @@ class Distinct:
         union = hll_union(_HLL_LG_K)
         union.update(self._as_sketch())
         union.update(other._as_sketch())
-        self._sketch, self.members = union.get_result(tgt_hll_type.HLL_4), set()
+        self._sketch, self.members = union.get_result(tgt_hll_type.HLL_4), {}
 
     def result(self) -> int:
         """The number of different values, to about 1 % beyond EXACT_DISTINCT."""
         return len(self.members) if self._sketch is None else round(self._sketch.get_estimate())
 
     def to_json(self) -> object:
-        """A list of scalars, booleans as arrays of one, or a sketch as text."""
+        """A list of scalars, booleans as arrays of one, written already; or a sketch as text."""
         if self._sketch is not None:
             return _base64(self._sketch.serialize_compact())
-        return list(self.members)
+        return self._written_list()
 
     @classmethod
     def from_json(cls, value: object, *, exact: bool = False) -> Self:
@@ -90,11 +94,22 @@ class Distinct:
             state._sketch = hll_sketch.deserialize(b64decode(value))
         else:
             items = cast("list[str | int | float | list[bool]]", value)
-            state.members = {(item[0],) if isinstance(item, list) else item for item in items}
+            state.members = dict.fromkeys((item[0],) if isinstance(item, list) else item for item in items)
         return state
 
+    def _written_list(self) -> Written:
+        """The members as a JSON array. Only those that are new since the last time are written: a set may have grown large."""
+        members, written = self.members, self._written
+        fresh = list(islice(reversed(members), len(members) - self._written_members))
+        if fresh:
+            if written:
+                written += b","
+            written += json_bytes(fresh)[1:-1]
+            self._written_members = len(members)
+        return Written(b"[" + bytes(written) + b"]")
+
     def _spill(self) -> None:
-        self._sketch, self.members = self._as_sketch(), set()
+        self._sketch, self.members, self._written = self._as_sketch(), {}, bytearray()
 
     def _as_sketch(self) -> hll_sketch:
         if self._sketch is not None:

@@ -16,9 +16,9 @@ from engine.ports import Egress
 Contents = Callable[[str], list[bytes]]
 
 
-@pytest.fixture
-def egress(tmp_path: Path) -> FileEgress:
-    return FileEgress(lambda topic: tmp_path / f"{topic}.ndjson", fsync=True)
+@pytest.fixture(params=[{"fsync": True}, {"fsync": False, "at_once": True}], ids=["in a thread", "at once"])
+def egress(tmp_path: Path, request: pytest.FixtureRequest) -> FileEgress:
+    return FileEgress(lambda topic: tmp_path / f"{topic}.ndjson", **request.param)
 
 
 @pytest.fixture

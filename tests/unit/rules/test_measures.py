@@ -2,11 +2,13 @@
 
 import json
 
+import orjson
 import pytest
 
 from engine.rules.measures import combine, measure_kind, merged
 from engine.rules.model import Measure
 from engine.rules.sketches import EXACT_DISTINCT, EXACT_QUANTILE, EXACT_TOP, Distinct, Quantile, Top
+from engine.rules.values import json_bytes
 
 
 def kept(state: Distinct | Quantile | Top, values: object) -> Distinct | Quantile | Top:
@@ -33,7 +35,7 @@ def test_distinct_is_exact_while_small_and_within_three_percent_of_fifty_thousan
 
 def test_exact_distinct_stays_exact_after_bytes_and_merging() -> None:
     left, right = kept(Distinct(exact=True), range(4_000)), kept(Distinct(exact=True), range(2_000, 6_000))
-    again = Distinct.from_json(json.loads(json.dumps(left.to_json())), exact=True)
+    again = Distinct.from_json(orjson.loads(json_bytes(left.to_json())), exact=True)
     again.merge(right)  # type: ignore[arg-type]  # both are Distinct
     assert again.result() == 6_000
 
@@ -68,7 +70,7 @@ def test_merging_leaves_the_other_as_it_was_and_bytes_keep_the_meaning(kind: str
     left, right = measure.initial(), measure.initial()
     kept(left[0], range(size))
     kept(right[0], range(size, 2 * size))
-    again = measure.decode(json.loads(json.dumps(measure.encode(right))))
+    again = measure.decode(json.loads(json_bytes(measure.encode(right))))
     before = measure.result(right)
     assert measure.result(again) == before
     merged([measure], left, right)
