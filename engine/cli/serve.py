@@ -31,6 +31,7 @@ from engine.ingress.server import address_of, listen, server_config
 from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.explanation_forms import in_json
+from engine.operations.in_service import OneProcess
 from engine.operations.logs import set_up_logs
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
@@ -173,7 +174,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         topic=settings.topic,
         limits=event_limits,
     )
-    reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
+    reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms, notices=settings.rules.watch)
     watching = asyncio.create_task(watch.run(), name="rules watch")

@@ -102,7 +102,7 @@ def rules_endpoints(service: Service) -> list[Endpoint]:
     """`GET /rules` and `POST /rules/reload`."""
 
     async def show(_: Request) -> Response:
-        return json_response(service.rules())
+        return json_response(await service.rules())
 
     async def reload(request: Request) -> Response:
         wanted = request.query_params.get("dry_run", "0")

@@ -129,7 +129,8 @@ class Snapshot:
 
     `reasons` are what keeps it from being well, beside what the other parts say. `rulesets` says how many workers run each; `stopping` how many are. `busy` is the share of the last minute that a worker spent
     computing, and of several their sum; `events_per_second` is what ended in that minute. `watermarks_ms` is by input, and of what is
-    committed. `process` holds the figures of the operating system, by the names they have in Prometheus.
+    committed. `process` holds the figures of the operating system, by the names they have in Prometheus. `workers` are running, of
+    `workers_wanted`; `worker_deaths` counts those that ended though nobody had told them to.
     """
 
     version: str = field(metadata=FIRST)
@@ -154,6 +155,8 @@ class Snapshot:
     watermarks_ms: Figures = field(metadata={_HOW: _least_of_each})
     process: dict[str, float]
     workers: int = 1
+    workers_wanted: int = field(default=1, metadata=MOST)
+    worker_deaths: int = 0
 
     @property
     def ruleset(self) -> str:

@@ -94,7 +94,7 @@ def cache_hit_ratio(snapshot: Snapshot) -> float | None:
 
 def utilization_percent(snapshot: Snapshot) -> float:
     """How much of the time the workers were computing, over the last minute: 100 where none of them ever waited."""
-    return min(100.0, 100 * snapshot.busy / snapshot.workers)
+    return min(100.0, 100 * snapshot.busy / max(1, snapshot.workers))
 
 
 def rounded(share: float | None) -> float | None:
@@ -126,7 +126,12 @@ def _uptime_s(snapshot: Snapshot) -> float:
 
 
 def _workers(snapshot: Snapshot) -> JsonObject:
-    return {"running": snapshot.workers, "utilization_percent": round(utilization_percent(snapshot), 1)}
+    return {
+        "running": snapshot.workers,
+        "wanted": snapshot.workers_wanted,
+        "deaths": snapshot.worker_deaths,
+        "utilization_percent": round(utilization_percent(snapshot), 1),
+    }
 
 
 def _queue(snapshot: Snapshot) -> JsonObject:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.egress.file import FileEgress
+from engine.egress.file import AppendFile, FileEgress
+from engine.egress.shared_file import SharedAppendFile
 from engine.errors import EgressUnavailable
 from engine.event import Record
 from engine.ports import Egress
@@ -16,9 +17,9 @@ from engine.ports import Egress
 Contents = Callable[[str], list[bytes]]
 
 
-@pytest.fixture
-def egress(tmp_path: Path) -> FileEgress:
-    return FileEgress(lambda topic: tmp_path / f"{topic}.ndjson", fsync=True)
+@pytest.fixture(params=[AppendFile, SharedAppendFile])
+def egress(tmp_path: Path, request: pytest.FixtureRequest) -> FileEgress:
+    return FileEgress(lambda topic: tmp_path / f"{topic}.ndjson", fsync=True, open_file=request.param)
 
 
 @pytest.fixture

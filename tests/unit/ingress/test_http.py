@@ -259,7 +259,7 @@ async def test_two_endpoints_in_one_place_are_a_fault_at_start(service: Decoding
 
 async def test_a_bug_is_a_problem_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(DecodingService):
-        def status(self) -> JsonObject:
+        async def status(self) -> JsonObject:
             raise ZeroDivisionError("secret")
 
     transport = httpx.ASGITransport(create_app(Broken()), raise_app_exceptions=False)
