@@ -26,7 +26,7 @@ def status(snapshot: Snapshot) -> JsonObject:
         "uptime_seconds": _uptime_s(snapshot),
         "ruleset": snapshot.ruleset,
         "rules_load": {"successful": bool(snapshot.rules_load.successful), "at": format_time(snapshot.rules_load.at_ms)},
-        "workers": _workers(snapshot),
+        "workers": {**_workers(snapshot), **_each_worker(snapshot)},
         "queue": _queue(snapshot),
         "ledger": snapshot.ledger,
         "store": _seam(snapshot.store),
@@ -132,6 +132,11 @@ def _workers(snapshot: Snapshot) -> JsonObject:
         "deaths": snapshot.worker_deaths,
         "utilization_percent": round(utilization_percent(snapshot), 1),
     }
+
+
+def _each_worker(snapshot: Snapshot) -> JsonObject:
+    """By number, where there are several."""
+    return {"each": snapshot.each_worker} if snapshot.each_worker else {}
 
 
 def _queue(snapshot: Snapshot) -> JsonObject:

@@ -3,6 +3,7 @@
 In: questions. Out: figures and rules of all. Rule of the file: it is put together from those who know.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from engine.event import JsonObject
@@ -19,7 +20,8 @@ def answers(supervisor: Supervisor, figures: FiguresOfAll, reloader: Reloader) -
     async def of_all(_: JsonObject) -> JsonObject:
         state = reloader.state
         rules_load = RulesLoad(state.successful, state.last_attempt_ms)
-        return as_json(await figures.all(rules_load, [*state.reasons(), *supervisor.reasons()]))
+        snapshot = await figures.all(rules_load, [*state.reasons(), *supervisor.reasons()])
+        return as_json(replace(snapshot, each_worker=supervisor.each()))
 
     async def rules(_: JsonObject) -> JsonObject:
         return {**await reloader.shown(), "workers": _rulesets(supervisor)}

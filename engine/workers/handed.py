@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from socket import recv_fds, socket
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -15,6 +15,16 @@ from engine.ingress.server import Server
 from engine.workers.sharing import ENDED, TAKEN
 
 _MOST_FILES: Final = 16
+
+
+class _OpenConnections(set[Any]):
+    """The connections of a server, which calls `ended` when one has gone."""
+
+    ended: Callable[[], None]
+
+    def discard(self, element: object) -> None:
+        super().discard(element)
+        self.ended()
 
 
 class HandedServer(Server):
@@ -26,6 +36,8 @@ class HandedServer(Server):
         self._opening: set[asyncio.Task[None]] = set()
         self._taken = self._ended = 0
         self._told_taken = self._told_ended = 0
+        self.server_state.connections = connections = _OpenConnections()
+        connections.ended = self._tell
         end.settimeout(0)
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -35,7 +47,7 @@ class HandedServer(Server):
         asyncio.get_running_loop().add_reader(self._end, self._take)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: tell how many connections were taken and how many have ended."""
+        """Ten times a second: tell what the supervisor could not be told when it happened."""
         self._tell()
         return await super().on_tick(counter)
 
@@ -51,15 +63,16 @@ class HandedServer(Server):
             try:
                 data, files, _, _ = recv_fds(self._end, 1, _MOST_FILES)
             except OSError:
-                return
+                break
             if not data:
                 asyncio.get_running_loop().remove_reader(self._end)
-                return
+                break
             self._taken += 1
             for file in files:
                 opening = asyncio.create_task(self._open(socket(fileno=file)))
                 self._opening.add(opening)
                 opening.add_done_callback(self._opening.discard)
+        self._tell()
 
     async def _open(self, connection: socket) -> None:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 from engine.event import JsonObject
+from engine.operations.snapshot import WorkerFigures
 from engine.ports import Clock
 from engine.workers.briefing import Briefing
 from engine.workers.channel import Handler
@@ -63,6 +64,15 @@ class Supervisor:
     def serving(self) -> list[WorkerProcess]:
         """The workers that serve, by number."""
         return sorted(self._serving, key=lambda worker: worker.number)
+
+    def each(self) -> dict[str, WorkerFigures]:
+        """Each worker that serves, by number."""
+        return {
+            str(worker.number): WorkerFigures(
+                worker.pid, worker.ruleset, worker.desk.open, known.last.ledger["received"] if known.last else 0
+            )
+            for worker, known in sorted(self._serving.items(), key=lambda item: item[0].number)
+        }
 
     def reasons(self) -> list[str]:
         """Why workers are missing, a line each."""

@@ -84,10 +84,19 @@ class WorkerProcess:
                 worker.desk.close()
         if not ready.is_set():
             code = await worker.ended()
-            why = f"was not ready within {timeout_ms} ms" if code == -signal.SIGKILL else f"{how_it_ended(code)} before it was ready"
+            why = (
+                f"was not ready within {timeout_ms} ms"
+                if code == -signal.SIGKILL
+                else f"{how_it_ended(code)} before it was ready"
+            )
             raise NotStarted(f"worker {briefing.number} {why}")
         worker.works_under(rules)
         return worker
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
 
     @property
     def lives(self) -> bool:
