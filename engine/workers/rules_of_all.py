@@ -7,7 +7,7 @@ that the new rules need; they come into service when all have done so. A worker 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from engine.event import JsonObject
 from engine.operations.in_service import NotTaken
@@ -16,14 +16,34 @@ from engine.rules.changes import Changes, changes
 from engine.rules.compiler import Contents
 from engine.rules.plan import Plan
 from engine.workers.briefing import carried
-from engine.workers.channel import NoAnswer
-from engine.workers.worker_process import WorkerProcess
+from engine.workers.channel import Channel, NoAnswer
 
 _STAGE_TIMEOUT_MS: Final = 30_000
 _SWAP_TIMEOUT_MS: Final = 10_000
 
 
-class RulesOfAll:
+class Worker(Protocol):
+    """A worker whose rules are changed. `told` says that it is to end, `lives` that it can be spoken to."""
+
+    channel: Channel
+    told: bool
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can be spoken to."""
+
+    def works_under(self, rules: JsonObject) -> None:
+        """Note which rules it says that it works under."""
+
+
+W = TypeVar("W", bound=Worker)
+
+
+class RulesOfAll(Generic[W]):
     """What all workers work under; see InService.
 
     `workers` gives those that serve, `replace` is called with one that did not come along, `swapped` with what a swap changed.
@@ -35,8 +55,8 @@ class RulesOfAll:
         contents: Contents,
         directory: Path,
         clock: Clock,
-        workers: Callable[[], Sequence[WorkerProcess]],
-        replace: Callable[[WorkerProcess, str], None],
+        workers: Callable[[], Sequence[W]],
+        replace: Callable[[W, str], None],
         swapped: Callable[[Changes], None],
     ) -> None:
         self._plan = plan
@@ -79,7 +99,7 @@ class RulesOfAll:
         self._swapped(changed)
         await asyncio.gather(*(self._swap(worker, rules) for worker in self._workers()))
 
-    async def _swap(self, worker: WorkerProcess, rules: JsonObject) -> None:
+    async def _swap(self, worker: W, rules: JsonObject) -> None:
         try:
             worker.works_under(await worker.channel.ask("swap", {"digest": rules["digest"]}, timeout_ms=_SWAP_TIMEOUT_MS))
         except NoAnswer as error:
@@ -89,7 +109,7 @@ class RulesOfAll:
 class _StagedByAll:
     """See Staged. Nothing has to be dropped: a worker keeps what it compiled, which the next attempt replaces."""
 
-    def __init__(self, rules_of_all: RulesOfAll, plan: Plan, rules: JsonObject) -> None:
+    def __init__(self, rules_of_all: RulesOfAll[Any], plan: Plan, rules: JsonObject) -> None:
         self._rules_of_all = rules_of_all
         self._plan = plan
         self._rules = rules
@@ -102,7 +122,7 @@ class _StagedByAll:
         """See Staged."""
 
 
-async def _problem(worker: WorkerProcess, rules: JsonObject) -> str:
+async def _problem(worker: Worker, rules: JsonObject) -> str:
     """Why the worker cannot take the rules; empty where it can, or ends anyway."""
     try:
         answer = await worker.channel.ask("stage", rules, timeout_ms=_STAGE_TIMEOUT_MS)

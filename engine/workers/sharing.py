@@ -6,11 +6,12 @@ read here; the supervisor's only work is one system call to accept it and one to
 
 import asyncio
 import logging
-import time
 from collections import deque
 from contextlib import suppress
 from socket import IPPROTO_TCP, TCP_NODELAY, send_fds, socket
 from typing import Final
+
+from engine.ports import Clock
 
 TAKEN: Final = b"t"
 ENDED: Final = b"e"
@@ -18,23 +19,23 @@ ENDED: Final = b"e"
 
 _AT_ONCE: Final = 64
 _REST_S: Final = 0.05
-_LATE_S: Final = 1.0
+_LATE_MS: Final = 1_000
 _log = logging.getLogger("rulemill.workers")
 
 
 class Desk:
     """Where one worker's connections are handed over. `end` is this side of a socket pair."""
 
-    def __init__(self, number: int, end: socket) -> None:
-        self.number = number
+    def __init__(self, end: socket, clock: Clock) -> None:
         self.open = 0
         self._end = end
-        self._not_taken: deque[float] = deque()
+        self._clock = clock
+        self._not_taken: deque[int] = deque()
         end.settimeout(0)
 
     def load(self) -> tuple[bool, int]:
         """The less the better: one that has left a connection waiting for a second comes after all others."""
-        return bool(self._not_taken) and time.monotonic() - self._not_taken[0] > _LATE_S, self.open
+        return bool(self._not_taken) and self._clock.monotonic_ms() - self._not_taken[0] > _LATE_MS, self.open
 
     def hand_over(self, connection: socket) -> bool:
         """Give the worker a connection; False where it cannot take it now."""
@@ -43,7 +44,7 @@ class Desk:
         except OSError:
             return False
         self.open += 1
-        self._not_taken.append(time.monotonic())
+        self._not_taken.append(self._clock.monotonic_ms())
         return True
 
     def hear(self) -> None:

@@ -144,7 +144,7 @@ class Supervisor:
 
     async def _launched(self, number: int) -> WorkerProcess:
         handlers = {**self._answers, "leaving": self._leaving, "final": self._final}
-        worker = await WorkerProcess.start(self._briefing(number), handlers, timeout_ms=_START_TIMEOUT_MS)
+        worker = await WorkerProcess.start(self._briefing(number), handlers, self._clock, timeout_ms=_START_TIMEOUT_MS)
         self._absent.pop(number, None)
         self._serving[worker] = self._figures.add(number, worker.figures)
         if self._stopping.is_set():

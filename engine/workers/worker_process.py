@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from engine.errors import RulemillError
 from engine.event import JsonObject
+from engine.ports import Clock
 from engine.workers.briefing import Briefing, written
 from engine.workers.channel import Channel, Handler
 from engine.workers.sharing import Desk
@@ -52,7 +53,7 @@ class WorkerProcess:
         self._serving = asyncio.create_task(channel.serve(), name=f"channel of worker {number}")
 
     @classmethod
-    async def start(cls, briefing: Briefing, handlers: Mapping[str, Handler], *, timeout_ms: int) -> Self:
+    async def start(cls, briefing: Briefing, handlers: Mapping[str, Handler], clock: Clock, *, timeout_ms: int) -> Self:
         """A worker that is ready; `handlers` answer its questions. Raises NotStarted where it ends before that, or takes longer."""
         ours, theirs = zip(*(socketpair() for _ in range(2)), strict=True)
         try:
@@ -73,7 +74,7 @@ class WorkerProcess:
             return {}
 
         channel = await Channel.over(ours[0], {**handlers, "ready": is_ready})
-        worker = cls(briefing.number, process, channel, Desk(briefing.number, ours[1]))
+        worker = cls(briefing.number, process, channel, Desk(ours[1], clock))
         becoming = asyncio.create_task(ready.wait())
         try:
             await asyncio.wait([becoming, worker._ended], timeout=timeout_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
