@@ -169,12 +169,21 @@ def test_a_reload_reaches_all_workers_and_those_that_replace_them_and_one_that_i
     assert status(by_hand)["status"] == "ok"
 
 
-def test_a_changed_file_reaches_all_workers(crew: Service, project: Path) -> None:
+def test_a_changed_file_reaches_all_workers_and_one_that_cannot_be_replaced_is_tried_again(crew: Service, project: Path) -> None:
     before = status(crew)["ruleset"]
     rules_with(project, "swift")
     wait_until(lambda: status(crew)["ruleset"] != before, "the new rules")
-
     assert marks(crew, project, "a") == [["swift"], ["swift"]]
+
+    people = (project / "rules" / "people.json").read_bytes()
+    (project / "rules" / "people.json").unlink()
+    os.kill(pids(crew)["2"], signal.SIGKILL)
+    wait_until(lambda: any("worker 2 cannot be started" in line for line in status(crew)["reasons"]), "word of it")
+    assert httpx.post(f"{crew.url}/events", json=answer("meanwhile"), timeout=TIMEOUT_S).json()["accepted"] == 1
+    (project / "rules" / "people.json").write_bytes(people)
+
+    wait_until(lambda: complete(crew, deaths=1), "another worker")
+    assert status(crew)["status"] == "ok"
 
 
 def test_without_the_supervisor_the_workers_see_all_to_its_end_and_go(crew: Service, project: Path) -> None:
