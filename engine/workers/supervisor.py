@@ -106,13 +106,7 @@ class Supervisor:
 
     async def _start_all(self) -> bool:
         await self._start(1)
-        starts = [asyncio.create_task(self._start(number)) for number in range(2, self._wanted + 1)]
-        try:
-            await asyncio.gather(*starts)
-        finally:
-            for start in starts:
-                start.cancel()
-            await asyncio.wait(starts)
+        await asyncio.gather(*map(self._start, range(2, self._wanted + 1)))
         return True
 
     async def _start(self, number: int) -> None:
