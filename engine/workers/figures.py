@@ -105,6 +105,7 @@ class FiguresOfAll:
         return replace(
             merged,
             rules_load=rules_load,
+            stopping=merged.stopping // len(running),  # one that is being replaced is no end of the service
             reasons=[*merged.reasons, *reasons, *self._reasons(known)],
             watermarks_ms=watermarks_ms,
             workers_wanted=self._wanted,

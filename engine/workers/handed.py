@@ -5,7 +5,6 @@ In: open files, over a socket. Out: connections that are served. Rule of the fil
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from socket import recv_fds, socket
 from typing import Any, Final
 
@@ -77,8 +76,10 @@ class HandedServer(Server):
     async def _open(self, connection: socket) -> None:
         loop = asyncio.get_running_loop()
         connection.settimeout(0)
-        with suppress(OSError):  # the client has gone meanwhile
+        try:
             await loop.connect_accepted_socket(self._protocol, connection)
+        except OSError:  # the client has gone meanwhile
+            connection.close()
 
     def _protocol(self) -> asyncio.Protocol:
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class

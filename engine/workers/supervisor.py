@@ -6,7 +6,7 @@ the service from starting; later on, one that cannot start is tried again, less 
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from engine.event import JsonObject
@@ -96,7 +96,7 @@ class Supervisor:
         try:
             if await self._unless_stopped(self._start_all()):
                 started()
-                await self._unless_stopped(asyncio.wait(self._keeping, return_when=asyncio.FIRST_COMPLETED))
+                await self._unless_stopped(_first_end([refreshing, *self._keeping]))
         finally:
             self.stop()
             self._sharing.close()
@@ -206,6 +206,9 @@ class Supervisor:
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What the work returns; None, with the work given up, where the service is told to end before."""
+        if self._stopping.is_set():
+            work.close()
+            return None
         working = asyncio.create_task(work)
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -216,6 +219,13 @@ class Supervisor:
                 working.cancel()
                 await asyncio.wait([working])
         return None if working.cancelled() else working.result()
+
+
+async def _first_end(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Raise what the first of these died of, none of which ends by itself."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
 
 
 def _longer(delay_ms: int) -> int:

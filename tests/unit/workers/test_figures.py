@@ -112,6 +112,14 @@ async def test_questions_do_not_pile_up_at_a_worker_that_does_not_answer(crew: C
     assert crew.asked - 2 <= 50 + 2
 
 
+async def test_the_service_is_stopping_when_all_its_workers_are(crew: Crew) -> None:
+    crew.says[1] = snapshot(stopping=1)
+    assert (await crew.all()).stopping == 0
+
+    crew.says[2] = snapshot(stopping=1)
+    assert (await crew.all()).stopping == 1
+
+
 async def test_before_any_worker_has_answered_there_are_no_figures(crew: Crew) -> None:
     crew.says = {1: None, 2: None}
 
