@@ -248,7 +248,7 @@ async def test_an_endpoint_from_outside_is_served_and_described_beside_the_other
         description = (await client.get("/openapi.json")).json()
     assert description["openapi"].startswith("3.1")
     assert {"/events", "/healthz", "/moon", "/openapi.json"} <= set(description["paths"])
-    assert set(description["paths"]["/moon"]["get"]["responses"]) == {"401", "403", "500"}
+    assert set(description["paths"]["/moon"]["get"]["responses"]) == {"401", "403", "500", "503"}
     assert description["paths"]["/healthz"]["get"]["security"] == []
 
 
