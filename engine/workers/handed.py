@@ -33,7 +33,7 @@ class HandedServer(Server):
         super().__init__(config)
         self._end = end
         self._opening: set[asyncio.Task[None]] = set()
-        self._taken = self._ended = 0
+        self._taken = 0
         self._told_taken = self._told_ended = 0
         self.server_state.connections = connections = _OpenConnections()
         connections.ended = self._tell

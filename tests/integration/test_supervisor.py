@@ -46,7 +46,7 @@ class Watched:
         self.running = asyncio.create_task(self.supervisor.run(self.started.set))
 
     async def worker_other_than(self, pid: int) -> int:
-        """Move the clock until there is another worker; its process."""
+        """Move the clock on until there is another worker; its process."""
         async with asyncio.timeout(TIMEOUT_S):
             while True:
                 for worker in self.supervisor.serving():
