@@ -3,7 +3,7 @@
 In: settings and a plan. Out: a processor with its store, its egress and its sources, wired together.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -114,13 +114,15 @@ def build_processor(
     return Processor(stages, options)
 
 
-def build_statistics(parts: LiveParts, store: StateStore) -> EngineStatistics:
-    """What can be asked of one worker, and of the store."""
+def build_statistics(
+    parts: LiveParts, store: StateStore, of_all: Callable[[], Awaitable[Snapshot]] | None = None
+) -> EngineStatistics:
+    """What can be asked of the store and of all workers, which are this one alone where nothing is given."""
 
     async def snapshot() -> Snapshot:
         return observe(parts)
 
-    return EngineStatistics(snapshot, lambda: parts.processor.stages.intake.generation.plan, partial(read_range, store))
+    return EngineStatistics(of_all or snapshot, lambda: parts.processor.stages.intake.generation.plan, partial(read_range, store))
 
 
 def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, limits: Limits, pool: SourcePool) -> Generation:

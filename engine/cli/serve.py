@@ -7,10 +7,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 
 import uvicorn
 import uvloop
@@ -18,19 +19,22 @@ import uvloop
 import engine
 from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor, build_statistics
 from engine.cli.rules_option import add_rules_option
+from engine.cli.serve_workers import serve_with_workers
 from engine.clock import SystemClock, thread_busy_ns
 from engine.egress.dead_letter import FileDeadLetters
-from engine.egress.file import FileEgress
+from engine.egress.file import AppendFile, FileEgress
+from engine.egress.shared_file import SharedAppendFile
 from engine.errors import SettingsInvalid
 from engine.ingress.access import access_policy
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.explain_endpoint import explain_endpoints
 from engine.ingress.http import create_app
 from engine.ingress.queries import queries
-from engine.ingress.server import address_of, listen, server_config
+from engine.ingress.server import Server, address_of, listen, server_config
 from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.explanation_forms import in_json
+from engine.operations.in_service import OneProcess
 from engine.operations.logs import set_up_logs
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
@@ -45,6 +49,7 @@ from engine.ports import RequestLimits, StateStore
 from engine.settings import Settings, load_settings
 from engine.state.memory import MemoryStateStore
 from engine.state.sqlite import SqliteStateStore
+from engine.workers.member import Membership
 
 _DEMO_EVENTS_PER_SECOND = 40
 _PACKAGED_RULES = Path(engine.__file__).parent / "defaults" / "rules"
@@ -57,7 +62,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     parser.add_argument("--host", help="where to listen; default: the settings' one")
     parser.add_argument("--port", type=int, help="0 is any free one; default: the settings' one")
-    parser.add_argument("--workers", type=int, help="worker processes; one for now")
+    parser.add_argument("--workers", type=int, help="worker processes; default: the settings' number")
     parser.add_argument("--store", choices=("sqlite", "memory"), help="default: the settings' one")
     parser.add_argument("--demo", action="store_true", help="send sample traffic; without a rules directory, the default rules")
     add_rules_option(parser)
@@ -75,9 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
     if state is None:
         sys.stderr.write(report)
         return 1
+    if settings.processor.workers > 1:
+        return serve_with_workers(settings, on_disk, mark, state, demo=arguments.demo)
     gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, _Rules(on_disk, mark, state), demo=arguments.demo))
+        return runner.run(_serve(settings, Rules(on_disk, mark, state), demo=arguments.demo))
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -85,17 +92,17 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     overrides["EVENT_PROCESSOR_WORKERS"] = arguments.workers
     environ = {**os.environ, **{name: str(value) for name, value in overrides.items() if value is not None}}
     settings = load_settings(arguments.config, environ)
-    if settings.processor.workers != 1:
+    if settings.processor.workers > 1 and settings.store == "memory":
         raise SettingsInvalid(
-            f"processor.workers is {settings.processor.workers}; this version runs one worker a process: "
-            "leave it at 1, and start more processes on ports of their own"
+            f"`processor.workers` is {settings.processor.workers} and `store` is `memory`, which no two processes can share, so that none "
+            "would know what another has taken; set `store: sqlite` (STATE_STORE), or `processor.workers: 1` (EVENT_PROCESSOR_WORKERS)"
         )
     access_policy(settings.http)  # refused before anything is made or opened
     return settings
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class Rules:
     """What the service starts with, and the mark of what the directory held then."""
 
     on_disk: RulesOnDisk
@@ -103,28 +110,34 @@ class _Rules:
     state: ReloadState
 
 
-async def _serve(settings: Settings, rules: _Rules, *, demo: bool) -> int:
+async def _serve(settings: Settings, rules: Rules, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
-        socket = stack.enter_context(listen(settings.http.host, settings.http.port))
-        parts = await stack.enter_async_context(_parts(settings, rules))
-        server = _Server(_uvicorn_config(settings, parts.service, parts.endpoints))
+        listening = stack.enter_context(listen(settings.http.host, settings.http.port))
+        parts = await stack.enter_async_context(open_parts(settings, rules))
+        server = Server(uvicorn_config(settings, parts.service, parts.endpoints))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
         loop.add_signal_handler(signal.SIGHUP, parts.watch.ask)
-        print(f"rulemill: listening on {address_of(socket)}", flush=True)
-        if not settings.processor.enabled:
-            _log.warning("%s", DISABLED)
-            await server.serve(sockets=[socket])
-            return 0
-        stack.callback(asyncio.create_task(parts.activity.watch(), name="activity").cancel)
-        running = asyncio.create_task(parts.processor.run(), name="processor")
-        running.add_done_callback(lambda _: server.give_up())
-        traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
-        await server.serve(sockets=[socket])
-        if traffic is not None:
-            traffic.cancel()
-        return await _drain(parts.processor, running, settings.processor.shutdown_timeout_ms)
+        print(f"rulemill: listening on {address_of(listening)}", flush=True)
+        return await run_engine(settings, parts, server, [listening], demo=demo)
+
+
+async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets: list[socket], *, demo: bool) -> int:
+    """Serve until the server is stopped, then see everything taken to its end."""
+    if not settings.processor.enabled:
+        _log.warning("%s", DISABLED)
+        await server.serve(sockets=sockets)
+        return 0
+    watching = asyncio.create_task(parts.activity.watch(), name="activity")
+    running = asyncio.create_task(parts.processor.run(), name="processor")
+    running.add_done_callback(lambda _: server.give_up())
+    traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
+    await server.serve(sockets=sockets)
+    watching.cancel()
+    if traffic is not None:
+        traffic.cancel()
+    return await _drain(parts.processor, running, settings.processor.shutdown_timeout_ms)
 
 
 async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms: int) -> int:
@@ -144,20 +157,26 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
+    """One worker's parts, wired together."""
+
     processor: Processor
     service: EngineService
     endpoints: Sequence[Endpoint]
     watch: RulesWatch
     activity: Activity
+    live: LiveParts
+    reloader: Reloader
 
 
 @asynccontextmanager
-async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
+async def open_parts(settings: Settings, rules: Rules, member: Membership | None = None) -> AsyncIterator[Parts]:
+    """All of one worker; of several, where it is a `member`. What is opened is closed at the end."""
     clock = SystemClock()
     store = _store(settings, clock)
-    egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync)
-    dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync)
+    open_file = AppendFile if settings.processor.workers == 1 else SharedAppendFile
+    egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync, open_file=open_file)
+    dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync, open_file=open_file)
     event_limits = Limits(
         inbox_events=settings.processor.buffer_size,
         max_batch=settings.processor.max_batch,
@@ -173,7 +192,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         topic=settings.topic,
         limits=event_limits,
     )
-    reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
+    reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms, notices=settings.rules.watch)
     watching = asyncio.create_task(watch.run(), name="rules watch")
@@ -190,10 +209,11 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
         reasons=rules.state.reasons,
     )
-    endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store))]
+    of_all = None if member is None else member.snapshot
+    endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store, of_all))]
     try:
-        service = EngineService(live, limits, reloader, enabled=settings.processor.enabled)
-        yield _Parts(processor, service, endpoints, watch, activity)
+        service = EngineService(live, limits, member or reloader, enabled=settings.processor.enabled, snapshot=of_all)
+        yield Parts(processor, service, endpoints, watch, activity, live, reloader)
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
@@ -210,25 +230,9 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
     return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
-def _uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:
+    """How uvicorn serves one worker."""
     app = create_app(service, endpoints, policy=access_policy(settings.http))
     return server_config(
         app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000), access_log=settings.log.access
     )
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us: it is stopped by `stop`, and the process ends with the engine's own code."""
-
-    def stop(self) -> None:
-        """Take no more connections, and return from `serve` when the open requests are answered."""
-        self.should_exit = True
-
-    def give_up(self) -> None:
-        """As `stop`, and leave open requests unanswered: there is nobody left to answer them."""
-        self.should_exit = self.force_exit = True
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield

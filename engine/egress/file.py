@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from engine.errors import EgressUnavailable
 from engine.event import Record, Refusal
@@ -20,14 +21,24 @@ _RETRY_S = 0.2
 _TAIL_BYTES = 1 << 16
 
 
-class AppendFile:
+class LinesFile(Protocol):
     """A file that only grows, by whole lines."""
+
+    def append(self, data: bytes, *, fsync: bool) -> None:
+        """Add whole lines. Raises OSError; then they may be added again."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class AppendFile:
+    """A file that only grows, by whole lines, and that nobody else writes to."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        self._end = _whole_lines(self._fd)
+        self._end = whole_lines(self._fd)
         os.ftruncate(self._fd, self._end)
 
     def append(self, data: bytes, *, fsync: bool) -> None:
@@ -56,13 +67,21 @@ class FileEgress:
     written before `send` returns, where the disk lets them: for runs that have nothing else to do meanwhile.
     """
 
-    def __init__(self, path_of: Callable[[str], Path], *, fsync: bool, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        path_of: Callable[[str], Path],
+        *,
+        fsync: bool,
+        at_once: bool = False,
+        open_file: Callable[[Path], LinesFile] = AppendFile,
+    ) -> None:
         self.problem: str | None = None
+        self._open_file = open_file
         self._path_of = path_of
         self._fsync = fsync
         self._at_once = at_once
         self._unwritten = 0
-        self._files: dict[str, AppendFile] = {}
+        self._files: dict[str, LinesFile] = {}
         self._purges = 0
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="file-egress")
 
@@ -109,10 +128,10 @@ class FileEgress:
             self._append(topic, _joined(lines), purges)
         return []
 
-    def _file(self, topic: str) -> AppendFile:
+    def _file(self, topic: str) -> LinesFile:
         file = self._files.get(topic)
         if file is None:
-            file = self._files[topic] = AppendFile(self._path_of(topic))
+            file = self._files[topic] = self._open_file(self._path_of(topic))
         return file
 
     def _append(self, topic: str, data: bytes, purges: int) -> None:
@@ -141,7 +160,7 @@ def _joined(lines: list[bytes]) -> bytes:
     return b"\n".join([*lines, b""])
 
 
-def _whole_lines(fd: int) -> int:
+def whole_lines(fd: int) -> int:
     """The size of the file without a last line that has no end."""
     size = os.fstat(fd).st_size
     while size:

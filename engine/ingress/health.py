@@ -41,7 +41,7 @@ def health_endpoints(service: Service) -> list[Endpoint]:
         return json_response({"status": "ready"}) if ready else problem(503, "not_ready", reason)
 
     async def status(_: Request) -> Response:
-        return json_response(service.status())
+        return json_response(await service.status())
 
     return [
         Endpoint(

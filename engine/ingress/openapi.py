@@ -1,6 +1,6 @@
 """The OpenAPI description of the HTTP interface, and the pieces that endpoints describe themselves with.
 
-In: endpoints. Out: one OpenAPI 3.1 document. Rule of the file: what holds for every endpoint (tokens, 401, 403, 500) is said
+In: endpoints. Out: one OpenAPI 3.1 document. Rule of the file: what holds for every endpoint (tokens, 401, 403, 500, 503) is said
 here; what holds for one is said where it is.
 """
 
@@ -77,5 +77,6 @@ def _operation(endpoint: Endpoint) -> JsonObject:
     if endpoint.access == "admin":
         shared["403"] = problem_response("The token is for ingest only.")
     own = endpoint.operation.get("responses")
-    responses = {**(own if isinstance(own, dict) else {}), **shared}
+    busy = problem_response("There are too many connections, or whoever answers for all workers does not.", retry=True)
+    responses = {"503": busy, **(own if isinstance(own, dict) else {}), **shared}
     return {**endpoint.operation, "security": _SECURITY[endpoint.access], "responses": responses}

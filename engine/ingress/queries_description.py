@@ -37,7 +37,9 @@ def _parameter(name: str, description: str, schema: JsonObject, *, required: boo
 
 
 _LATENCY: Final = _object(count=_COUNT, mean=_MS, p50=_MS, p95=_MS, p99=_MS)
-_WORKERS: Final = _object(running=_COUNT, utilization_percent={"type": "number", "minimum": 0, "maximum": 100})
+_WORKERS: Final = _object(
+    running=_COUNT, wanted=_COUNT, deaths=_COUNT, utilization_percent={"type": "number", "minimum": 0, "maximum": 100}
+)
 
 PROCESSOR: Final[JsonObject] = {
     "summary": "What was done, how fast, and what waits",

@@ -38,6 +38,11 @@ _DIFFERENCE: Final[JsonObject] = {
     "type": "object",
     "properties": {"added": _NAMES, "removed": _NAMES, "changed": _NAMES},
 }
+_WORKERS: Final[JsonObject] = {
+    "type": "object",
+    "additionalProperties": {"type": "string"},
+    "description": "The ruleset of each worker, by number, where there are several.",
+}
 _RULES: Final[JsonObject] = {
     "type": "object",
     "required": ["ruleset", "digest", "loaded_at", "origin", "directory", "files", "sections", "findings", "rejected", "reload"],
@@ -55,6 +60,7 @@ _RULES: Final[JsonObject] = {
             "properties": {"at": {"type": "string"}, "reason": {"type": "string"}, "findings": _FINDINGS},
         },
         "reload": {"type": "object", "properties": {"successful": {"type": "boolean"}}},
+        "workers": _WORKERS,
     },
 }
 _RELOADED: Final[JsonObject] = {
@@ -80,6 +86,7 @@ _RELOADED: Final[JsonObject] = {
         },
         "sections": {"type": "object"},
         "findings": _FINDINGS,
+        "workers": _WORKERS,
     },
 }
 _REFUSED: Final[JsonObject] = {
@@ -102,7 +109,7 @@ def rules_endpoints(service: Service) -> list[Endpoint]:
     """`GET /rules` and `POST /rules/reload`."""
 
     async def show(_: Request) -> Response:
-        return json_response(service.rules())
+        return json_response(await service.rules())
 
     async def reload(request: Request) -> Response:
         wanted = request.query_params.get("dry_run", "0")

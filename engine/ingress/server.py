@@ -6,7 +6,8 @@ own is said by us, or not at all.
 
 import logging
 import resource
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from socket import AF_INET, AF_INET6, create_server, has_dualstack_ipv6, socket
 from typing import Final
@@ -76,3 +77,20 @@ def _raise_open_files() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
             return _MOST_OPEN_FILES if most == resource.RLIM_INFINITY else most
     return soft
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to us: it is stopped by `stop`, and the process ends with the engine's own code."""
+
+    def stop(self) -> None:
+        """Take no more connections, and return from `serve` when the open requests are answered."""
+        self.should_exit = True
+
+    def give_up(self) -> None:
+        """As `stop`, and leave open requests unanswered: there is nobody left to answer them."""
+        self.should_exit = self.force_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield

@@ -35,7 +35,7 @@ class Service(Protocol):
     def enabled(self) -> bool:
         """False where the service is set to take no events."""
 
-    def rules(self) -> JsonObject:
+    async def rules(self) -> JsonObject:
         """The rules in service, and those that were refused last, as `GET /rules` answers them."""
 
     async def reload_rules(self, *, dry_run: bool) -> tuple[bool, JsonObject]:
@@ -44,7 +44,7 @@ class Service(Protocol):
         True with what changed; False, with the findings, where the rules were refused: the old ones go on.
         """
 
-    def status(self) -> JsonObject:
+    async def status(self) -> JsonObject:
         """The health of the engine and its parts, as `GET /processor/status` answers it."""
 
     def ready(self) -> tuple[bool, str]:

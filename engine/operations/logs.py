@@ -15,16 +15,21 @@ from pythonjsonlogger.json import JsonFormatter
 from engine.settings import LogSettings
 
 _TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_TEXT_OF_WORKER: Final = "%(asctime)s %(levelname)s worker {}: %(name)s: %(message)s"
 _FIELDS: Final = ("levelname", "name", "message")
 _NAMES: Final = {"levelname": "level", "name": "logger"}
 _CHATTY: Final = ("asyncio", "uvicorn.error")
 """Loggers that tell at level info what nobody asked."""
 
 
-def set_up_logs(settings: LogSettings) -> None:
-    """Write all loggers' lines to standard error, from now on; a second call replaces the first."""
+def set_up_logs(settings: LogSettings, worker: int | None = None) -> None:
+    """Write all loggers' lines to standard error, from now on; a second call replaces the first.
+
+    Where several processes write there, `worker` is the number of this one, and every line has it.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if settings.format == "json" else _Text(_TEXT))
+    text = _TEXT if worker is None else _TEXT_OF_WORKER.format(worker)
+    handler.setFormatter(_Json(worker) if settings.format == "json" else _Text(text))
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _CHATTY:
@@ -44,11 +49,14 @@ class _Text(logging.Formatter):
 
 
 class _Json(JsonFormatter):
-    """One object a line: `time`, `level`, `logger`, `message`, and `exc_info` where there is an error."""
+    """One object a line: `time`, `level`, `logger`, `message`, `worker` where there are several, and `exc_info` where there is an error."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: int | None) -> None:
+        self._worker = worker
         super().__init__(_FIELDS, rename_fields=_NAMES, reserved_attrs=[*RESERVED_ATTRS, "color_message"])
 
     def add_fields(self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]) -> None:
         log_data["time"] = _time(record)
+        if self._worker is not None:
+            log_data["worker"] = self._worker
         super().add_fields(log_data, record, message_dict)

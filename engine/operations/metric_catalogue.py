@@ -185,7 +185,13 @@ _ENGINE: Final = (
         ("version", "ruleset"),
         lambda snapshot: {(snapshot.version, ruleset): 1 for ruleset in snapshot.rulesets},
     ),
-    _one("rulemill_workers", "Worker processes.", lambda s: s.workers),
+    _one("rulemill_workers", "Worker processes that run.", lambda s: s.workers),
+    _one("rulemill_workers_wanted", "Worker processes that there are to be.", lambda s: s.workers_wanted),
+    _one(
+        "rulemill_worker_deaths_total",
+        "Worker processes that ended though nobody had told them to; each is replaced.",
+        lambda s: s.worker_deaths,
+    ),
     _one("rulemill_store_up", "1 where the state store answers every worker, 0 where not.", lambda s: not s.store.down),
     _one("rulemill_egress_up", "1 where the egress takes records of every worker, 0 where not.", lambda s: not s.egress.down),
     _one(

@@ -1,6 +1,6 @@
 """Rules changed in service: compiled beside the old ones, and put in their place in one step.
 
-In: the rules directory, and calls to look at it. Out: a processor that goes on under the new rules, or under the old ones with the findings
+In: the rules directory, and calls to look at it. Out: an engine that goes on under the new rules, or under the old ones with the findings
 kept. Rule of the file: everything is built before anything is swapped; whatever is wrong leaves what runs as it is.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.event import JsonObject
+from engine.operations.in_service import InService, NotTaken
 from engine.operations.last_good import keep_last_good
 from engine.operations.rules_on_disk import Attempt, RulesOnDisk
 from engine.operations.rules_state import (
@@ -18,12 +19,11 @@ from engine.operations.rules_state import (
     ReloadState,
     changes_as_json,
     findings_as_json,
+    rejected_as_json,
     rejected_rules,
     sections,
+    state_as_json,
 )
-from engine.pipeline.generation import Generation
-from engine.pipeline.handover import Predecessor, hand_over
-from engine.pipeline.processor import Processor
 from engine.rules.changes import Changes, changes
 from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
@@ -49,15 +49,14 @@ class Reloader:
     nowhere.
     """
 
-    def __init__(self, processor: Processor, on_disk: RulesOnDisk, state: ReloadState, seen: str, last_good: Path | None) -> None:
+    def __init__(self, service: InService, on_disk: RulesOnDisk, state: ReloadState, seen: str, last_good: Path | None) -> None:
         self.state = state
         self.on_disk = on_disk
-        self._processor = processor
+        self._service = service
         self._seen = seen
         self._last_good = last_good
         self._told = seen
         self._lock = asyncio.Lock()
-        self._leaving: dict[Generation, asyncio.Task[None]] = {}
 
     async def look(self) -> None:
         """Reload if the contents are others than those of the last attempt."""
@@ -71,54 +70,46 @@ class Reloader:
         """
         async with self._lock:
             attempt = await self.on_disk.compile(patient=patient)
-            before = self._processor.stages.intake.generation
+            before = self._service.plan
             plan = attempt.compiled.plan
             if plan is None:
-                return self._refuse(attempt, before.plan, dry_run=dry_run)
+                return self._refuse(attempt, before, dry_run=dry_run)
             try:
-                generation = self._processor.stages.generation(plan, before.number + 1)
-            except Exception as error:  # noqa: BLE001 - a source that is a plug-in may raise anything, and must not stop the service
-                problem = f"an enrichment source cannot be opened: {error}"
-                return self._refuse(replace(attempt, problem=problem), before.plan, dry_run=dry_run)
-            result = Reload(plan, before.plan, tuple(attempt.compiled.findings), changes(before.plan, plan))
-            if dry_run or plan.ruleset.digest == before.plan.ruleset.digest:
-                await _close(generation)
+                staged = await self._service.stage(plan, attempt.compiled.contents)
+            except NotTaken as error:
+                return self._refuse(replace(attempt, problem=str(error)), before, dry_run=dry_run)
+            result = Reload(plan, before, tuple(attempt.compiled.findings), changes(before, plan))
+            if dry_run or plan.ruleset.digest == before.ruleset.digest:
+                await staged.drop()
             else:
-                self._swap(generation, result)
+                await staged.put_in_service()
+                self.state.accepted += 1
+                _log.info("ruleset `%s` in place of `%s`: %s", plan.id, before.id, _in_words(result.changed))
             if not dry_run:
                 await self._accept(attempt, plan)
             return result
 
+    async def shown(self) -> JsonObject:
+        """See RulesControl."""
+        return state_as_json(self.state, str(self.on_disk.directory))
+
+    async def reload_and_tell(self, *, dry_run: bool) -> tuple[bool, JsonObject]:
+        """See RulesControl."""
+        ended = await self.reload(dry_run=dry_run)
+        if ended.rejected is not None:
+            return False, {"ruleset": ended.before.id, "dry_run": dry_run, **rejected_as_json(ended.rejected)}
+        return True, reload_as_json(ended, dry_run=dry_run)
+
     async def close(self) -> None:
         """Let go of all sources; call it when the processor has ended."""
-        for task in self._leaving.values():
-            task.cancel()
-        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
-        for generation in (*self._leaving, self._processor.stages.intake.generation):
-            await _close(generation)
-
-    def _swap(self, generation: Generation, result: Reload) -> None:
-        predecessor = hand_over(self._processor.stages, generation)
-        self.state.accepted += 1
-        old = predecessor.generation
-        self._leaving[old] = asyncio.create_task(self._let_go(predecessor), name=f"rules {old.plan.id} leaving")
-        _log.info("ruleset `%s` in place of `%s`: %s", generation.plan.id, old.plan.id, _in_words(result.changed))
-
-    async def _let_go(self, predecessor: Predecessor) -> None:
-        """When the old generation's last batch is through: count it, and give its sources back."""
-        old = predecessor.generation
-        await self._processor.through_with(old)
-        predecessor.settle(self._processor.stages)
-        del self._leaving[old]
-        await _close(old)
+        await self._service.close()
 
     async def _accept(self, attempt: Attempt, plan: Plan) -> None:
-        state, now_ms = self.state, self._processor.stages.clock.now_ms()
+        state, now_ms = self.state, self._service.now_ms()
         contents = attempt.compiled.contents
         swapped = state.active.plan.ruleset.digest != plan.ruleset.digest
         loaded_ms = now_ms if swapped else state.active.loaded_ms
-        in_service = self._processor.stages.intake.generation.plan
-        state.active = ActiveRules(in_service, tuple(contents.files), attempt.compiled.findings, loaded_ms)
+        state.active = ActiveRules(self._service.plan, contents, attempt.compiled.findings, loaded_ms)
         if state.rejected is not None and not swapped:
             _log.info("the rules directory says again what is in service, ruleset `%s`", plan.id)
         state.rejected, state.last_attempt_ms, state.last_success_ms = None, now_ms, now_ms
@@ -132,7 +123,7 @@ class Reloader:
                 _log.warning("no copy of ruleset `%s` was kept at %s", plan.id, state.keep_problem)
 
     def _refuse(self, attempt: Attempt, before: Plan, *, dry_run: bool) -> Reload:
-        now_ms, compiled = self._processor.stages.clock.now_ms(), attempt.compiled
+        now_ms, compiled = self._service.now_ms(), attempt.compiled
         rejected = rejected_rules(attempt, now_ms)
         if not dry_run:
             state = self.state
@@ -144,13 +135,6 @@ class Reloader:
                 state.refused += 1
                 _log.error("the rules were refused, ruleset `%s` goes on\n%s", before.id, rejected.text.rstrip())
         return Reload(None, before, tuple(compiled.findings), rejected=rejected)
-
-
-async def _close(generation: Generation) -> None:
-    try:
-        await generation.close()
-    except Exception:  # noqa: BLE001 - a plug-in may raise anything, and nothing depends on it any more
-        _log.warning("a source of ruleset `%s` could not be closed", generation.plan.id, exc_info=True)
 
 
 def _in_words(changed: Changes | None) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from engine.event import JsonObject
 from engine.operations.rules_on_disk import Attempt
 from engine.rules.changes import Changes, Difference
+from engine.rules.compiler import Contents
 from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
 from engine.rules.reports import human, report
@@ -20,7 +21,7 @@ class ActiveRules:
     """The rules in service. `origin` is `directory`, or `last_good` where the service started from the copy it had kept."""
 
     plan: Plan
-    files: tuple[str, ...]
+    contents: Contents
     findings: Sequence[Finding]
     loaded_ms: int
     origin: str = "directory"
@@ -96,7 +97,7 @@ def state_as_json(state: ReloadState, directory: str) -> JsonObject:
         "loaded_at": format_time(active.loaded_ms),
         "origin": active.origin,
         "directory": directory,
-        "files": list(active.files),
+        "files": list(active.contents.files),
         "sections": sections(active.plan),
         "findings": findings_as_json(active.findings),
         "rejected": None if rejected is None else rejected_as_json(rejected),

@@ -3,12 +3,12 @@
 Rule of the file: everything is read from the live parts at the moment it is asked for.
 """
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
 
 from engine.event import JsonObject, Submission
 from engine.operations.observe import LiveParts, observe
-from engine.operations.reload import Reloader, reload_as_json
-from engine.operations.rules_state import rejected_as_json, state_as_json
+from engine.operations.snapshot import Snapshot
 from engine.operations.statistics import status
 from engine.ports import RequestLimits
 from engine.rules.plan_events import EventPlan
@@ -16,15 +16,40 @@ from engine.rules.plan_events import EventPlan
 DISABLED: Final = "the processor is switched off (`processor.enabled`, EVENT_PROCESSOR_ENABLED): no events are taken"
 
 
-class EngineService:
-    """One worker's processor. One that is not `enabled` takes no events; it answers everything else."""
+class RulesControl(Protocol):
+    """The rules in service, shown and changed: a Reloader, or whoever reloads for all workers."""
 
-    def __init__(self, parts: LiveParts, limits: RequestLimits, reloader: Reloader, *, enabled: bool = True) -> None:
+    async def shown(self) -> JsonObject:
+        """The rules in service, and those that were refused last, as `GET /rules` answers them."""
+
+    async def reload_and_tell(self, *, dry_run: bool) -> tuple[bool, JsonObject]:
+        """Put what the rules directory holds in service, and say how that ended, as `POST /rules/reload` answers.
+
+        False, with the findings, where the rules were refused: the old ones go on.
+        """
+
+
+class EngineService:
+    """One worker's processor. One that is not `enabled` takes no events; it answers everything else.
+
+    `snapshot` is that of all workers; without one, this worker is all there is.
+    """
+
+    def __init__(
+        self,
+        parts: LiveParts,
+        limits: RequestLimits,
+        rules: RulesControl,
+        *,
+        enabled: bool = True,
+        snapshot: Callable[[], Awaitable[Snapshot]] | None = None,
+    ) -> None:
         self._parts = parts
         self._processor = parts.processor
         self._limits = limits
-        self._reloader = reloader
+        self._rules = rules
         self._enabled = enabled
+        self._snapshot = snapshot
 
     @property
     def limits(self) -> RequestLimits:
@@ -65,18 +90,15 @@ class EngineService:
             return False, f"the state store does not answer: {stages.health.reason}"
         return True, ""
 
-    def status(self) -> JsonObject:
+    async def status(self) -> JsonObject:
         """See Service."""
-        shown = status(observe(self._parts))
+        shown = status(observe(self._parts) if self._snapshot is None else await self._snapshot())
         return shown if self._enabled else {**shown, "status": "disabled"}
 
-    def rules(self) -> JsonObject:
+    async def rules(self) -> JsonObject:
         """See Service."""
-        return state_as_json(self._reloader.state, str(self._reloader.on_disk.directory))
+        return await self._rules.shown()
 
     async def reload_rules(self, *, dry_run: bool) -> tuple[bool, JsonObject]:
         """See Service."""
-        ended = await self._reloader.reload(dry_run=dry_run)
-        if ended.rejected is not None:
-            return False, {"ruleset": ended.before.id, "dry_run": dry_run, **rejected_as_json(ended.rejected)}
-        return True, reload_as_json(ended, dry_run=dry_run)
+        return await self._rules.reload_and_tell(dry_run=dry_run)

@@ -124,12 +124,24 @@ class RulesLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerFigures:
+    """One of several workers: its process, its rules, how many connections it has, and how many events it has taken in."""
+
+    pid: int
+    ruleset: str
+    connections: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that is shown of the engine.
 
     `reasons` are what keeps it from being well, beside what the other parts say. `rulesets` says how many workers run each; `stopping` how many are. `busy` is the share of the last minute that a worker spent
     computing, and of several their sum; `events_per_second` is what ended in that minute. `watermarks_ms` is by input, and of what is
-    committed. `process` holds the figures of the operating system, by the names they have in Prometheus.
+    committed. `process` holds the figures of the operating system, by the names they have in Prometheus. `workers` are running, of
+    `workers_wanted`; `worker_deaths` counts those that ended though nobody had told them to. `each_worker` is by number, and empty where
+    there is no more than one.
     """
 
     version: str = field(metadata=FIRST)
@@ -154,6 +166,9 @@ class Snapshot:
     watermarks_ms: Figures = field(metadata={_HOW: _least_of_each})
     process: dict[str, float]
     workers: int = 1
+    workers_wanted: int = field(default=1, metadata=MOST)
+    worker_deaths: int = 0
+    each_worker: dict[str, WorkerFigures] = field(default_factory=dict)
 
     @property
     def ruleset(self) -> str:

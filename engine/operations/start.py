@@ -67,4 +67,4 @@ def _from_copy(on_disk: RulesOnDisk, path: Path) -> Compiled | None:
 
 
 def _active(compiled: Compiled, plan: Plan, now_ms: int, origin: str) -> ActiveRules:
-    return ActiveRules(plan, tuple(compiled.contents.files), compiled.findings, now_ms, origin)
+    return ActiveRules(plan, compiled.contents, compiled.findings, now_ms, origin)

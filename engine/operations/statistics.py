@@ -26,7 +26,7 @@ def status(snapshot: Snapshot) -> JsonObject:
         "uptime_seconds": _uptime_s(snapshot),
         "ruleset": snapshot.ruleset,
         "rules_load": {"successful": bool(snapshot.rules_load.successful), "at": format_time(snapshot.rules_load.at_ms)},
-        "workers": _workers(snapshot),
+        "workers": {**_workers(snapshot), **_each_worker(snapshot)},
         "queue": _queue(snapshot),
         "ledger": snapshot.ledger,
         "store": _seam(snapshot.store),
@@ -94,7 +94,7 @@ def cache_hit_ratio(snapshot: Snapshot) -> float | None:
 
 def utilization_percent(snapshot: Snapshot) -> float:
     """How much of the time the workers were computing, over the last minute: 100 where none of them ever waited."""
-    return min(100.0, 100 * snapshot.busy / snapshot.workers)
+    return min(100.0, 100 * snapshot.busy / max(1, snapshot.workers))
 
 
 def rounded(share: float | None) -> float | None:
@@ -126,7 +126,17 @@ def _uptime_s(snapshot: Snapshot) -> float:
 
 
 def _workers(snapshot: Snapshot) -> JsonObject:
-    return {"running": snapshot.workers, "utilization_percent": round(utilization_percent(snapshot), 1)}
+    return {
+        "running": snapshot.workers,
+        "wanted": snapshot.workers_wanted,
+        "deaths": snapshot.worker_deaths,
+        "utilization_percent": round(utilization_percent(snapshot), 1),
+    }
+
+
+def _each_worker(snapshot: Snapshot) -> JsonObject:
+    """By number, where there are several."""
+    return {"each": snapshot.each_worker} if snapshot.each_worker else {}
 
 
 def _queue(snapshot: Snapshot) -> JsonObject:

@@ -26,7 +26,9 @@ T = TypeVar("T")
 _CLAIM_COLUMNS = "owner, seq, checksum, mark, takeovers"
 _PARTIAL_COLUMNS = "aggregation, key, start_ms, owner, seq, now, prev_seq, prev"
 _SCAN_ROWS = 1_000
-_LOCK_WAITS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
+# Short ones: where several workers write, the file is free for a moment after each commit, and whoever sleeps through it waits for the next.
+_LOCK_WAITS_MS = (1, 2, *[5] * 800)
+_BUSY_TIMEOUT_S = 5.0
 _CLAIMS_A_SELECT = 512
 
 
@@ -43,6 +45,7 @@ class SqliteStateStore:
         self._db = _connect(path, synchronous)
         self._reader = _connect(path, synchronous)
         self._db.executescript(SCHEMA)
+        self._db.execute("PRAGMA busy_timeout = 0")  # from here on, waiting is done without holding up the event loop
         self._syncs = synchronous == "FULL"
         self._one_at_a_time = asyncio.Lock()
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
@@ -268,7 +271,7 @@ class PrivateSqliteStateStore(SqliteStateStore):
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     for pragma in (*PRAGMAS, f"synchronous = {synchronous}"):
         db.execute(f"PRAGMA {pragma}")
     return db

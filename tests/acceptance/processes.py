@@ -29,8 +29,9 @@ def rulemill(*arguments: object, cwd: Path, stdin: bytes = b"", **variables: str
 class Service:
     """`rulemill serve` in a directory, on a free port; it can be killed and started again over the same state."""
 
-    def __init__(self, directory: Path, **variables: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, **variables: str) -> None:
         self.directory = directory
+        self.arguments = arguments
         self.variables = {"HTTP_PORT": "0", **variables}
         self.url = ""
         self._log = directory / "serve.log"
@@ -45,6 +46,10 @@ class Service:
             self.kill()
 
     @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    @property
     def log(self) -> str:
         return self._log.read_text()
 
@@ -52,7 +57,7 @@ class Service:
         """Return when it listens; `url` says where."""
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                [*COMMAND, "serve"],
+                [*COMMAND, "serve", *self.arguments],
                 cwd=self.directory,
                 env=environment(**self.variables),
                 stdout=subprocess.PIPE,

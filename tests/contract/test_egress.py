@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.egress.file import FileEgress
+from engine.egress.shared_file import SharedAppendFile
 from engine.errors import EgressUnavailable
 from engine.event import Record
 from engine.ports import Egress
@@ -16,7 +17,10 @@ from engine.ports import Egress
 Contents = Callable[[str], list[bytes]]
 
 
-@pytest.fixture(params=[{"fsync": True}, {"fsync": False, "at_once": True}], ids=["in a thread", "at once"])
+@pytest.fixture(
+    params=[{"fsync": True}, {"fsync": False, "at_once": True}, {"fsync": True, "open_file": SharedAppendFile}],
+    ids=["in a thread", "at once", "shared"],
+)
 def egress(tmp_path: Path, request: pytest.FixtureRequest) -> FileEgress:
     return FileEgress(lambda topic: tmp_path / f"{topic}.ndjson", **request.param)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -19,11 +20,27 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["memory", "sqlite", "private sqlite"])
+class InTurns:
+    """The store of two workers over one file: each request comes from the other one."""
+
+    def __init__(self, path: Path, clock: ManualClock) -> None:
+        self._stores = [SqliteStateStore(path, clock) for _ in range(2)]
+
+    def __getattr__(self, name: str) -> Any:
+        self._stores.reverse()
+        return getattr(self._stores[0], name)
+
+    async def close(self) -> None:
+        for store in self._stores:
+            await store.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "sqlite of two workers", "private sqlite"])
 async def store(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> AsyncIterator[StateStore]:
     makers: dict[str, Callable[[], StateStore]] = {
         "memory": lambda: MemoryStateStore(clock),
         "sqlite": lambda: SqliteStateStore(tmp_path / "state.db", clock),
+        "sqlite of two workers": lambda: cast("StateStore", InTurns(tmp_path / "state.db", clock)),
         "private sqlite": lambda: PrivateSqliteStateStore(tmp_path / "state.db", clock),
     }
     made = makers[request.param]()

@@ -48,10 +48,10 @@ class DecodingService:
         for event in events:
             event.submission.settle(event.index, self._outcome(event))
 
-    def status(self) -> JsonObject:
+    async def status(self) -> JsonObject:
         return {"status": "ok", "queue": 0}
 
-    def rules(self) -> JsonObject:
+    async def rules(self) -> JsonObject:
         return {"ruleset": self.ruleset}
 
     async def reload_rules(self, *, dry_run: bool) -> tuple[bool, JsonObject]:

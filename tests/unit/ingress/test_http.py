@@ -248,7 +248,7 @@ async def test_an_endpoint_from_outside_is_served_and_described_beside_the_other
         description = (await client.get("/openapi.json")).json()
     assert description["openapi"].startswith("3.1")
     assert {"/events", "/healthz", "/moon", "/openapi.json"} <= set(description["paths"])
-    assert set(description["paths"]["/moon"]["get"]["responses"]) == {"401", "403", "500"}
+    assert set(description["paths"]["/moon"]["get"]["responses"]) == {"401", "403", "500", "503"}
     assert description["paths"]["/healthz"]["get"]["security"] == []
 
 
@@ -259,7 +259,7 @@ async def test_two_endpoints_in_one_place_are_a_fault_at_start(service: Decoding
 
 async def test_a_bug_is_a_problem_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(DecodingService):
-        def status(self) -> JsonObject:
+        async def status(self) -> JsonObject:
             raise ZeroDivisionError("secret")
 
     transport = httpx.ASGITransport(create_app(Broken()), raise_app_exceptions=False)

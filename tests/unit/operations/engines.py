@@ -12,6 +12,7 @@ from engine.app import SOURCE_KINDS, Limits, build_processor, build_statistics
 from engine.ingress.http import create_app
 from engine.ingress.queries import queries
 from engine.operations.activity import Activity
+from engine.operations.in_service import OneProcess
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
 from engine.operations.rules_on_disk import RulesOnDisk
@@ -134,7 +135,7 @@ async def running(directory: Path) -> AsyncIterator[Engine]:
     problems: list[str] = []
     activity = Activity(clock, lambda: 0, lambda: 0)
     live = LiveParts(processor, activity, "memory", "recording", lambda: problems[0] if problems else None, NOW_MS)
-    service = EngineService(live, RequestLimits(1 << 20, 1_000), Reloader(processor, on_disk, state, mark, None))
+    service = EngineService(live, RequestLimits(1 << 20, 1_000), Reloader(OneProcess(processor), on_disk, state, mark, None))
     app = create_app(service, more=queries(build_statistics(live, store)))
     carrying = asyncio.create_task(processor.run())
     try:

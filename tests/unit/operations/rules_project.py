@@ -10,6 +10,7 @@ from typing import Any
 from engine.app import SOURCE_KINDS, build_processor
 from engine.clock import SystemClock
 from engine.event import Outcome, Submission
+from engine.operations.in_service import OneProcess
 from engine.operations.reload import Reloader
 from engine.operations.rules_on_disk import RulesOnDisk
 from engine.operations.start import start_rules
@@ -67,7 +68,7 @@ class Service:
             options=Options(),
             topic="events",
         )
-        self.reloader = Reloader(self.processor, on_disk, state, mark, last_good)
+        self.reloader = Reloader(OneProcess(self.processor), on_disk, state, mark, last_good)
 
     @property
     def state(self) -> Any:

@@ -172,7 +172,11 @@ async def test_a_swapped_link_is_seen_as_configmaps_are_mounted(tmp_path: Path) 
         await service.reloader.look()
 
         assert await service.marks("b") == ["two"]
-        assert sorted(Path(name).name for name in service.state.active.files) == ["answer.json", "filters.yaml", "rules.yaml"]
+        assert sorted(Path(name).name for name in service.state.active.contents.files) == [
+            "answer.json",
+            "filters.yaml",
+            "rules.yaml",
+        ]
 
 
 async def test_a_link_to_the_directory_itself_may_be_swapped_too(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ async def test_the_status_of_an_engine_that_is_well(engine: Engine) -> None:
 
     assert (shown["status"], shown["reasons"]) == ("ok", [])
     assert (shown["started_at"], shown["uptime_seconds"]) == ("2026-03-02T09:00:00.000Z", 90.5)
-    assert shown["workers"] == {"running": 1, "utilization_percent": 0}
+    assert shown["workers"] == {"running": 1, "wanted": 1, "deaths": 0, "utilization_percent": 0}
     assert shown["queue"]["max_events"] == 50
     assert shown["ledger"]["received"] == 2
     assert shown["store"] == {"kind": "memory", "answers": True, "problem": None}

@@ -1,0 +1,86 @@
+"""`rulemill serve` with several workers: this process starts them, shares the connections out among them, and answers for all.
+
+Rule of the file: no event comes through here.
+"""
+
+import asyncio
+import signal
+from contextlib import suppress
+
+import uvloop
+
+from engine.clock import SystemClock
+from engine.ingress.server import address_of, listen
+from engine.operations.reload import Reloader
+from engine.operations.rules_on_disk import RulesOnDisk
+from engine.operations.rules_state import ReloadState
+from engine.operations.rules_watch import RulesWatch
+from engine.settings import Settings
+from engine.workers.answers import answers
+from engine.workers.briefing import Briefing
+from engine.workers.channel import Handler
+from engine.workers.figures import FiguresOfAll
+from engine.workers.rules_of_all import RulesOfAll
+from engine.workers.sharing import ConnectionSharing
+from engine.workers.supervisor import Supervisor
+
+_KILL_AFTER_MS = 10_000
+"""How much longer than its own two timeouts, for open requests and for events, a worker has to end."""
+
+
+def serve_with_workers(settings: Settings, on_disk: RulesOnDisk, mark: str, state: ReloadState, *, demo: bool) -> int:
+    """Serve until SIGTERM or SIGINT; 0 when every worker saw what it had taken to its end.
+
+    `mark` and `state` are those of the rules to start with. Raises NotStarted where a worker cannot start at all.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_supervise(settings, on_disk, mark, state, demo=demo))
+
+
+async def _supervise(settings: Settings, on_disk: RulesOnDisk, mark: str, state: ReloadState, *, demo: bool) -> int:
+    clock, wanted = SystemClock(), settings.processor.workers
+    handlers: dict[str, Handler] = {}
+    with listen(settings.http.host, settings.http.port) as listening:
+        address = address_of(listening)
+        figures = FiguresOfAll(wanted, clock)
+
+        def briefing(number: int) -> Briefing:
+            return Briefing(number, settings, on_disk.directory, rules.carried, demo=demo and number == 1)
+
+        supervisor = Supervisor(
+            briefing,
+            handlers,
+            ConnectionSharing(listening),
+            figures,
+            clock,
+            wanted,
+            2 * settings.processor.shutdown_timeout_ms + _KILL_AFTER_MS,
+        )
+        rules = RulesOfAll(
+            state.active.plan,
+            state.active.contents,
+            on_disk.directory,
+            clock,
+            supervisor.serving,
+            supervisor.replace,
+            figures.forget,
+        )
+        reloader = Reloader(rules, on_disk, state, mark, settings.rules.last_good)
+        handlers.update(answers(supervisor, figures, reloader))
+        watching = asyncio.create_task(_watch(settings, reloader, supervisor), name="rules watch")
+        try:
+            return await supervisor.run(lambda: print(f"rulemill: listening on {address}", flush=True))
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+
+async def _watch(settings: Settings, reloader: Reloader, supervisor: Supervisor) -> None:
+    poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
+    watch = RulesWatch(reloader, SystemClock(), poll_ms=poll_ms, notices=settings.rules.watch)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGHUP, watch.ask)
+    await watch.run()
