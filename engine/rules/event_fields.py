@@ -154,7 +154,7 @@ def follow(root: Root, steps: Sequence[str | int]) -> Fact:
             return child
         required = node.get("required")
         # Only of an object a schema can require members; an event itself is one, whatever its schema says.
-        is_object = at == 0 or types == {"object"}
+        is_object = at == 0 or types == frozenset(("object",))
         always = always and is_object and isinstance(step, str) and isinstance(required, list) and step in required
         node = _resolved(root.document, child)
     if node is None:

@@ -75,10 +75,19 @@ class Reasoner:
         """What is true exactly where the condition is, or where it is false."""
         return self.formulas.formula(normalise(condition, self._ruleset, negated=negated))
 
-    def is_possible(self, formula: Formula, worlds: Iterable[World] | None = None) -> bool:
+    def is_possible(self, formula: Formula) -> bool:
         """Whether some event may meet the formula; False is certain."""
-        kinds = self.kinds if worlds is None else tuple(worlds)
-        return any(self._stands(case, world) for case in self.cases(formula) for world in kinds)
+        return self.first_event(formula) is not None
+
+    def types_of(self, formula: Formula) -> "set[str] | None":
+        """The event types of which some event may meet the formula; None where types are not told apart."""
+        kinds = {world.name for case in self.cases(formula) for world in self.kinds if self._stands(case, world)}
+        return None if None in kinds else {name for name in kinds if name is not None}
+
+    def first_event(self, formula: Formula) -> "tuple[Case, World] | None":
+        """One case of the formula and a kind of event that may be it; None where no event meets it."""
+        found = ((case, world) for case in self.cases(formula) for world in self.kinds if self._stands(case, world))
+        return next(found, None)
 
     def follows(self, known: Formula, other: Formula) -> bool:
         """Whether `other` is true of every event that meets `known`; True is certain."""

@@ -192,8 +192,8 @@ def test_no_event_that_its_schema_lets_in_shows_otherwise() -> None:
     scores = Scores()
 
     @settings(max_examples=PAIRS // 2, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(joined(leaves() | leaves() | elements | kind_tests, max_leaves=3), conditions, schemas, schemas)
-    def law(one: Condition, two: Condition, *parts: tuple[JsonObject | None, JsonObject | None, bool, bool]) -> None:
+    @given(joined(leaves() | leaves() | elements | kind_tests, max_leaves=3), conditions, st.tuples(schemas, schemas))
+    def law(one: Condition, two: Condition, parts: tuple[tuple[JsonObject | None, JsonObject | None, bool, bool], ...]) -> None:
         documents = {kind: schema(*part) for kind, part in zip(KINDS, parts, strict=True)}
         valid = {kind: EventSchema(document).is_valid for kind, document in documents.items()}
         events = ({**event, "t": kind, "at": TIME_MS} for kind in KINDS for event in EVENTS)
