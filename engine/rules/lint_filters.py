@@ -5,7 +5,7 @@ that are compared. The work is bounded: a filter is compared with all earlier on
 MAX_COMPARED of the others.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +17,7 @@ from engine.rules.transforms import changed_steps
 from engine.rules.uses import meaning
 from engine.rules.worlds import World
 
-MAX_COMPARED: Final = 100
+MAX_COMPARED: Final = 50
 """How many earlier filters a filter is compared with where no index leads to the right ones."""
 
 _MAX_INDEXED_REGIONS: Final = 16
@@ -97,28 +97,44 @@ def places_in(formula: Formula) -> Iterator[Place]:
 
 def touches(formula: Formula, changed: Sequence[Place]) -> bool:
     """Whether the formula asks for something at, below or above a changed place."""
-    return any(place[: len(other)] == other[: len(place)] for place in places_in(formula) for other in changed)
+    return _overlap(frozenset(places_in(formula)), changed)
+
+
+def _overlap(places: frozenset[Place], changed: Sequence[Place]) -> bool:
+    return any(place[: len(other)] == other[: len(place)] for place in places for other in changed)
 
 
 @dataclass(slots=True)
 class _Seen:
     """Filters by what they ask and do."""
 
-    _rules: dict[object, tuple[Filter, Formula]] = field(default_factory=dict)
+    _rules: dict[object, tuple[Filter, frozenset[Place]]] = field(default_factory=dict)
 
     def first(self, rule: Filter, formula: Formula) -> Filter:
         """The first filter with this meaning, which may be this one."""
-        return self._rules.setdefault((_unordered(formula), meaning(rule.actions), rule.mode), (rule, formula))[0]
+        return self._rules.setdefault(
+            (_unordered(formula), meaning(rule.actions), rule.mode), (rule, frozenset(places_in(formula)))
+        )[0]
 
     def forget(self, changed: Sequence[Place]) -> None:
         """Filters that ask for one of these places saw another value there."""
-        self._rules = {key: entry for key, entry in self._rules.items() if not touches(entry[1], changed)}
+        if changed:
+            self._rules = {key: entry for key, entry in self._rules.items() if not _overlap(entry[1], changed)}
 
 
 def _unordered(formula: Formula) -> object:
     if isinstance(formula, Atom):
         return formula
     return type(formula).__name__, frozenset(map(_unordered, formula.items))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An earlier filter, what it asks, and where."""
+
+    rule: Filter
+    formula: Formula
+    places: frozenset[Place]
 
 
 class _Earlier:
@@ -129,54 +145,54 @@ class _Earlier:
         self._clear()
 
     def _clear(self) -> None:
-        self._known: list[tuple[Filter, Formula]] = []
-        self._indexed: dict[tuple[Place, int], list[tuple[Filter, Formula]]] = {}
-        self._others: list[tuple[Filter, Formula]] = []
-        self._places: set[Place] = set()
+        self._known: list[_Known] = []
+        self._indexed: dict[Place, dict[int, list[_Known]]] = {}
+        self._others: list[_Known] = []
 
     def add(self, rule: Filter, formula: Formula) -> None:
         """Compare later filters with this one."""
-        self._known.append((rule, formula))
-        atoms = formula.items if isinstance(formula, Every) else (formula,)
-        few = [
-            (regions.bit_count(), atom.place, regions)
-            for atom in atoms
-            if isinstance(atom, Atom) and 0 < (regions := atom.regions.possible).bit_count() <= _MAX_INDEXED_REGIONS
-        ]
-        if not few:
-            self._others.append((rule, formula))
+        self._add(_Known(rule, formula, frozenset(places_in(formula))))
+
+    def _add(self, known: _Known) -> None:
+        self._known.append(known)
+        found = min(self._few(known.formula), key=lambda few: few[0], default=None)
+        if found is None:
+            self._others.append(known)
             return
-        _, place, regions = min(few, key=lambda found: found[0])
-        self._places.add(place)
+        _, place, regions = found
+        bits = self._indexed.setdefault(place, {})
         for bit in _bits(regions):
-            self._indexed.setdefault((place, bit), []).append((rule, formula))
+            bits.setdefault(bit, []).append(known)
+
+    def _few(self, formula: Formula) -> Iterator[tuple[float, Place, int]]:
+        """Places of which the formula takes few regions: what share of all, which, and the regions."""
+        for atom in formula.items if isinstance(formula, Every) else (formula,):
+            if isinstance(atom, Atom):
+                regions = atom.regions.possible
+                count = regions.bit_count()
+                if count <= _MAX_INDEXED_REGIONS:
+                    yield count / self._reasoner.formulas.domain(atom.place).everything.bit_count(), atom.place, regions
 
     def forget(self, changed: Sequence[Place]) -> None:
         """Take out the filters that ask for one of these places."""
-        kept = [(rule, formula) for rule, formula in self._known if not touches(formula, changed)]
+        kept = [known for known in self._known if not _overlap(known.places, changed)] if changed else self._known
         if len(kept) < len(self._known):
             self._clear()
-            for rule, formula in kept:
-                self.add(rule, formula)
+            for known in kept:
+                self._add(known)
 
     def implied_by(self, formula: Formula) -> Filter | None:
         """The first earlier filter that acts on every event that meets the formula; None where that is certain of none."""
-        event = self._reasoner.first_event(formula) if self._known else None
-        for rule, other in () if event is None else self._candidates(*event):
-            if self._reasoner.follows(formula, other):
-                return rule
-        return None
+        events = self._reasoner.events(formula) if self._known else ()
+        candidates = self._candidates(*events[0]) if events else ()
+        return next((known.rule for known in candidates if self._reasoner.follows(formula, known.formula)), None)
 
-    def _candidates(self, case: Case, world: World) -> Iterable[tuple[Filter, Formula]]:
+    def _candidates(self, case: Case, world: World) -> Iterator[_Known]:
         """All that this case could imply, as far as they are indexed, and some of the others."""
-        found: dict[str, tuple[Filter, Formula]] = {}
-        for place in self._places:
+        for place, bits in self._indexed.items():
             left = self._reasoner.left(case, world, place)
-            for entry in self._indexed.get((place, left & -left), ())[:MAX_COMPARED]:
-                found[entry[0].id] = entry
-        for entry in self._others[:MAX_COMPARED]:
-            found[entry[0].id] = entry
-        return found.values()
+            yield from bits.get(left & -left, ())[:MAX_COMPARED]
+        yield from self._others[:MAX_COMPARED]
 
 
 def _bits(regions: int) -> Iterator[int]:

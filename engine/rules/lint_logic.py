@@ -13,11 +13,13 @@ from engine.rules.diagnostics import Findings, Related, shown
 from engine.rules.formulas import ALWAYS, Formula, every, one_of
 from engine.rules.model import NOWHERE, All, AnyOf, Condition, FieldRef, ListRef, Not, Ruleset, Span, Test, Use
 from engine.rules.normalise import Normal, normalise
-from engine.rules.parse_operands import FLAGS
+from engine.rules.parse_operands import AGES, FLAGS
+from engine.rules.reading import as_duration
 from engine.rules.reasoning import Reasoner
 from engine.rules.uses import conditions_of, leaves
 
 _NEGATING: Final = frozenset(("ne", "not_in", "older_than"))
+_MAX_SHOWN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ def make_reasoners(ruleset: Ruleset) -> Reasoners:
     for owner in conditions_of(ruleset):
         normals.append(normalise(owner.condition, ruleset))
         normals += [normalise(inner, ruleset) for inner in _inner(owner.condition)]
-    return Reasoners(Reasoner(ruleset, normals, with_events=True), Reasoner(ruleset, normals, with_events=False))
+    of_events = Reasoner(ruleset, normals)
+    return Reasoners(of_events, of_events.of_any_values())
 
 
 def _inner(condition: Condition) -> Iterator[Condition]:
@@ -109,23 +112,22 @@ class _Group:
         if self._possible(self._formula(condition)):
             return True
         what = _what(condition, negated=self.negated)
-        help = "no event can meet it: see the schema, and what stands around it" if self.context == ALWAYS else _CONTEXT_HELP
+        help = "no event has a value that meets it: this never fires" if self.context == ALWAYS else _CONTEXT_HELP
         self.findings.add("W603", f"{what} can never hold here", span_of(condition), help=help)
         return False
 
     def _conjunction(self, items: Sequence[Condition], span: Span) -> bool:
+        for item in items:
+            if isinstance(item, Test):
+                self._elements(item)
         single = [item for item in items if _is_single(item)]
         joined = [item for item in items if not _is_single(item)]
         if not self._are_possible(single):
             for item in joined:
                 self.walk(item)
             return False
-        reported = [item for item in joined if not self._inside(item, items)]
-        if reported or not self._are_possible(items):
+        if not all(self._inside(item, items) for item in joined) or not self._are_possible(items):
             return False
-        for item in items:
-            if isinstance(item, Test):
-                self._elements(item)
         self._superfluous(items, span)
         return True
 
@@ -192,10 +194,10 @@ class _Group:
 
     def _alternatives(self, condition: Condition, items: Sequence[Condition]) -> bool:
         """A part of what is denied may be impossible here and still be well said: only all of them together are reported."""
-        if self.negated:
-            if not self._possible(one_of(self._formula(item) for item in items)):
-                return self._alone(condition)
-        elif len(possible := [item for item in items if self.walk(item)]) < len(items):
+        formulas = [self._formula(item) for item in items]
+        if not self._possible(one_of(formulas)) and all(map(self.reasoner.is_possible, formulas)):
+            return self._alone(condition)
+        if not self.negated and len(possible := [item for item in items if self.walk(item)]) < len(items):
             return bool(possible)
         self._covered(items)
         return True
@@ -226,7 +228,7 @@ class _Group:
             self.findings.add("W609", f"this holds of {what}", span_of(condition), help=help)
 
 
-_CONTEXT_HELP: Final = "what stands beside it never lets it: this never fires"
+_CONTEXT_HELP: Final = "with what stands beside it no event can meet it: this never fires"
 
 
 def _is_single(condition: Condition) -> bool:
@@ -257,8 +259,9 @@ def _what(condition: Condition, *, negated: bool) -> str:
         condition, negated = condition.item, not negated
     opposite = "the opposite of " if negated else ""
     match condition:
-        case Test(path):
-            return f"{opposite}`{path.text}: {{{_said(condition)}}}`" if path.text else f"{opposite}`{_said(condition)}`"
+        case Test(path, operator):
+            test = f"{operator}: {_operand(condition)}"
+            return f"{opposite}`{path.text}: {{{test}}}`" if path.text else f"{opposite}`{test}`"
         case Use(name):
             return f"{opposite}`use: {name}`"
         case All():
@@ -267,14 +270,19 @@ def _what(condition: Condition, *, negated: bool) -> str:
 
 
 def _said(test: Test) -> str:
+    return f"{test.operator} {_operand(test)}"
+
+
+def _operand(test: Test) -> str:
     match test.value:
         case tuple(values):
-            joint = " to " if test.operator == "between" else ", "
-            return f"{test.operator} {joint.join(shown(value) for value in values[:4])}{', …' if len(values) > 4 else ''}"
+            return f"[{', '.join(shown(value) for value in values[:_MAX_SHOWN])}{', …' if len(values) > _MAX_SHOWN else ''}]"
         case FieldRef(path):
-            return f"{test.operator} {path.text}"
+            return f"{{field: {path.text}}}"
         case ListRef(name):
-            return f"{test.operator} {name}"
+            return f"{{list: {name}}}"
+        case int() if test.operator in AGES:
+            return as_duration(test.value)
         case str() | int() | float():
-            return f"{test.operator} {shown(test.value)}"
-    return f"{test.operator} …"
+            return shown(test.value)
+    return "…"

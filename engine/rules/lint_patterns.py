@@ -72,7 +72,7 @@ def pattern_doubts(pattern: str, *, alone: bool) -> Iterator[PatternDoubt]:
     idle = without_idle_ends(pattern)
     if idle != pattern:
         yield PatternDoubt(
-            "W619", f"`.*` at the end of `{shown(pattern)}` changes nothing", f"a pattern is found anywhere: `{idle}`"
+            "W619", f"`.*` at an end of `{shown(pattern)}` changes nothing", f"a pattern is found anywhere: `{idle}`"
         )
     if half_anchored(pattern):
         message = f"`^` and `$` in `{shown(pattern)}` each tie one alternative only"

@@ -6,6 +6,7 @@ fall into more than MAX_CASES cases is taken for a weaker one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -56,55 +57,63 @@ class Case:
         return found
 
 
-class Reasoner:
-    """Answers about the conditions of one ruleset; `with_events` takes into account what its events can hold at all."""
+Event = tuple[Case, World]
 
-    def __init__(self, ruleset: Ruleset, normals: Iterable[Normal], *, with_events: bool) -> None:
+
+class Reasoner:
+    """Answers about the conditions of one ruleset, as far as its events can meet them."""
+
+    def __init__(self, ruleset: Ruleset, normals: Iterable[Normal]) -> None:
         constants = Constants(ruleset)
         for normal in normals:
             constants.gather(normal)
-        fields = EventFields(ruleset)
-        worlds = Worlds(ruleset, fields, constants)
         self._ruleset = ruleset
-        self._worlds = worlds
-        self.kinds = worlds.worlds if with_events else (World(free=True),)
+        self._worlds = Worlds(ruleset, EventFields(ruleset), constants)
+        self._kinds = self._worlds.worlds
         self.formulas = Formulas(constants)
-        self._cases: dict[int, tuple[Formula, tuple[Case, ...]]] = {}
+        self._formulas: dict[tuple[int, bool], tuple[Condition, Formula]] = {}
+        self._events: dict[int, tuple[Formula, tuple[Event, ...]]] = {}
+
+    def of_any_values(self) -> "Reasoner":
+        """One that answers for events of which nothing is known."""
+        other = copy(self)
+        other._kinds = (World(free=True),)  # noqa: SLF001 - of the same class
+        other._events = {}  # noqa: SLF001 - as above
+        return other
 
     def formula(self, condition: Condition, *, negated: bool = False) -> Formula:
         """What is true exactly where the condition is, or where it is false."""
-        return self.formulas.formula(normalise(condition, self._ruleset, negated=negated))
+        key = (id(condition), negated)
+        known = self._formulas.get(key)
+        if known is None or known[0] is not condition:
+            normal = normalise(condition, self._ruleset, negated=negated)
+            known = self._formulas[key] = (condition, self.formulas.formula(normal))
+        return known[1]
+
+    def events(self, formula: Formula) -> tuple[Event, ...]:
+        """The cases of the formula, of which one must be true, each with a kind of event that may be it; none where no event is."""
+        known = self._events.get(id(formula))
+        if known is None or known[0] is not formula:
+            found = [(case, world) for case in _cases(formula) for world in self._kinds if self._stands(case, world)]
+            known = self._events[id(formula)] = (formula, tuple(found))
+        return known[1]
 
     def is_possible(self, formula: Formula) -> bool:
         """Whether some event may meet the formula; False is certain."""
-        return self.first_event(formula) is not None
+        return bool(self.events(formula))
 
-    def types_of(self, formula: Formula) -> "set[str] | None":
+    def types_of(self, formula: Formula) -> set[str] | None:
         """The event types of which some event may meet the formula; None where types are not told apart."""
-        kinds = {world.name for case in self.cases(formula) for world in self.kinds if self._stands(case, world)}
-        return None if None in kinds else {name for name in kinds if name is not None}
-
-    def first_event(self, formula: Formula) -> "tuple[Case, World] | None":
-        """One case of the formula and a kind of event that may be it; None where no event meets it."""
-        found = ((case, world) for case in self.cases(formula) for world in self.kinds if self._stands(case, world))
-        return next(found, None)
+        names = {world.name for _, world in self.events(formula)}
+        return None if None in names else {name for name in names if name is not None}
 
     def follows(self, known: Formula, other: Formula) -> bool:
         """Whether `other` is true of every event that meets `known`; True is certain."""
-        return all(
-            self.holds(other, case, world) for case in self.cases(known) for world in self.kinds if self._stands(case, world)
-        )
+        return all(self.holds(other, case, world) for case, world in self.events(known))
 
     def is_always(self, formula: Formula) -> bool:
         """Whether every event meets the formula; True is certain."""
         return self.follows(ALWAYS, formula)
-
-    def cases(self, formula: Formula) -> tuple[Case, ...]:
-        """The formula as cases of which one must be true; none where that cannot be."""
-        known = self._cases.get(id(formula))
-        if known is None or known[0] is not formula:
-            known = self._cases[id(formula)] = (formula, tuple(_cases(formula)))
-        return known[1]
 
     def _stands(self, case: Case, world: World) -> bool:
         """Whether an event of this kind can be such a case."""
@@ -113,8 +122,7 @@ class Reasoner:
     def left(self, case: Case, world: World, place: Place) -> int:
         """The regions that a place can lie in."""
         regions = self._worlds.regions(world, place, self.formulas)
-        left = case.regions.get(place)
-        return regions if left is None else regions & left
+        return regions & case.regions.get(place, regions)
 
     def holds(self, formula: Formula, case: Case, world: World) -> bool:
         """Whether the formula is true of every such event of this kind."""

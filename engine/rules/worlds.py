@@ -21,9 +21,9 @@ MAX_TYPES: Final = 32
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class World:
-    """One kind of event: `types` as facts are asked for, None for all; `name` is what the type's field says, or None for any.
+    """One kind of event, which is only itself: `types` as facts are asked for, None for all; `name` is what the type's field says, or None for any.
 
     In a `free` one nothing is known of any field.
     """
@@ -40,7 +40,7 @@ class Worlds:
         self._fields = fields
         self._constants = constants
         self._type = constants.place(ruleset.events.type)
-        self._known: dict[tuple[World, Place], int] = {}
+        self._known: dict[World, dict[Place, int]] = {}
         self._names = tuple(ruleset.events.types)
         self.worlds = tuple(self._kinds(ruleset))
         constants.add(self._type, ruleset.events.types)
@@ -62,10 +62,10 @@ class Worlds:
 
     def regions(self, world: World, place: Place, formulas: Formulas) -> int:
         """Where the field, or the figure, can lie in events of this kind."""
-        key = (world, place)
-        if key not in self._known:
-            self._known[key] = self._regions(world, place, formulas.domain(place))
-        return self._known[key]
+        known = self._known.setdefault(world, {})
+        if place not in known:
+            known[place] = self._regions(world, place, formulas.domain(place))
+        return known[place]
 
     def _regions(self, world: World, place: Place, domain: Domain) -> int:
         if any(step in FIGURES for step in place):
