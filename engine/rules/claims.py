@@ -6,7 +6,7 @@ where it is not certain, the answer is no.
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from engine.rules.values import fold
@@ -45,20 +45,24 @@ class Claim:
 
 def implies(known: Claim, other: Claim) -> bool:
     """Whether `other` is true of every value of which `known` is."""
-    if known.holds and other.holds:
-        return _follows(known, other)
-    if known.holds:
-        return _apart(known, other)
-    return not other.holds and _follows(replace(other, holds=True), replace(known, holds=True))
+    return _implies(known, other, so=other.holds)
 
 
 def excludes(known: Claim, other: Claim) -> bool:
     """Whether no value makes both true."""
-    return implies(known, replace(other, holds=not other.holds)) or implies(other, replace(known, holds=not known.holds))
+    return _implies(known, other, so=not other.holds) or _implies(other, known, so=not known.holds)
+
+
+def _implies(known: Claim, other: Claim, *, so: bool) -> bool:
+    """Whether the test of `other` passes (`so`), or fails, for every value of which `known` is true."""
+    if known.holds:
+        return _follows(known, other) if so else _apart(known, other)
+    return not so and _follows(other, known)
 
 
 def _follows(known: Claim, other: Claim) -> bool:
-    if known == replace(other, holds=known.holds):
+    """Whether whatever passes the test of `known` passes that of `other`; which of them holds is the caller's."""
+    if known.kind == other.kind and known.ignore_case is other.ignore_case and known.operand == other.operand:
         return True
     if known.kind in _PARTS and other.kind in _PARTS:
         return _text_follows(known, other)
@@ -99,7 +103,7 @@ def _text_follows(known: Claim, other: Claim) -> bool:
 
 
 def _apart(known: Claim, other: Claim) -> bool:
-    """Whether `known` and the test that `other` denies cannot both pass."""
+    """Whether nothing passes the tests of both."""
     if known.kind == other.kind == NETWORKS:
         return not any(_overlap(one, two) for one in _strings(known) for two in _strings(other))
     if known.kind == other.kind and known.kind in {SAME_TEXT, _STARTS, _ENDS}:

@@ -7,7 +7,7 @@ A place is a field, or a figure that comes with it: how many elements it has, th
 another field. Such figures are numbers, and have regions like any.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -267,6 +267,17 @@ def _parts(items: Iterable[Formula], join: Callable[[Regions, Regions], Regions]
         else:
             others[item] = None
     return (*(Atom(place, regions) for place, regions in plain.items()), *others)
+
+
+def places_in(formula: Formula) -> Iterator[Place]:
+    """Every place that a formula asks for."""
+    if isinstance(formula, Atom):
+        yield formula.place
+        if formula.claim is not None and isinstance(formula.claim.operand, tuple):
+            yield formula.claim.operand
+        return
+    for item in formula.items:
+        yield from places_in(item)
 
 
 def many(leaf: Leaf) -> tuple[Scalar, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.rules.diagnostics import Findings, Related
-from engine.rules.formulas import Atom, Every, Formula, Place
+from engine.rules.formulas import Atom, Every, Formula, Place, places_in
 from engine.rules.model import Block, Filter, Ruleset, SendTo, Transform
 from engine.rules.reasoning import Case, Reasoner
 from engine.rules.transforms import changed_steps
@@ -82,17 +82,6 @@ def _lint_routed_before(rule: Filter, formula: Formula, routers: "_Earlier", fin
         related = (Related(f"`{first.id}` routes them", first.span),)
         help = f"with `routing: first_match` only the first route counts: move it before `{first.id}`"
         findings.add("W604", f"`{rule.id}` never routes an event", rule.span, help=help, related=related)
-
-
-def places_in(formula: Formula) -> Iterator[Place]:
-    """Every place that a formula asks for."""
-    if isinstance(formula, Atom):
-        yield formula.place
-        if formula.claim is not None and isinstance(formula.claim.operand, tuple):
-            yield formula.claim.operand
-        return
-    for item in formula.items:
-        yield from places_in(item)
 
 
 def touches(formula: Formula, changed: Sequence[Place]) -> bool:

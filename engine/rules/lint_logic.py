@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.rules.diagnostics import Findings, Related, shown
-from engine.rules.formulas import ALWAYS, Formula, every, one_of
+from engine.rules.formulas import ALWAYS, Formula, every, one_of, places_in
 from engine.rules.model import NOWHERE, All, AnyOf, Condition, FieldRef, ListRef, Not, Ruleset, Span, Test, Use
 from engine.rules.normalise import Normal, normalise
 from engine.rules.parse_operands import AGES, FLAGS
@@ -120,16 +120,19 @@ class _Group:
         for item in items:
             if isinstance(item, Test):
                 self._elements(item)
-        single = [item for item in items if _is_single(item)]
         joined = [item for item in items if not _is_single(item)]
-        if not self._are_possible(single):
-            for item in joined:
-                self.walk(item)
+        if self._possible(*map(self._formula, items)):
+            if not all(self._inside(item, items) for item in joined):
+                return False
+            self._superfluous(items, span)
+            return True
+        if self._are_possible([item for item in items if _is_single(item)]):
+            if all(self._inside(item, items) for item in joined):
+                self._are_possible(items)
             return False
-        if not all(self._inside(item, items) for item in joined) or not self._are_possible(items):
-            return False
-        self._superfluous(items, span)
-        return True
+        for item in joined:
+            self.walk(item)
+        return False
 
     def _are_possible(self, items: Sequence[Condition]) -> bool:
         """Whether the items can hold at once; the first that those before it exclude is reported."""
@@ -142,8 +145,9 @@ class _Group:
 
     def _inside(self, item: Condition, items: Sequence[Condition]) -> bool:
         """Walk a part that stands beside others, which all hold where it is asked."""
-        around = every(self._formula(other) for other in items if other is not item)
-        return self.among(around).walk(item)
+        inner = self.among(every(self._formula(other) for other in items if other is not item))
+        # Where the others already exclude each other, each is only looked at for itself.
+        return (inner if inner._possible() else replace(self, context=ALWAYS)).walk(item)  # noqa: SLF001 - of the same class
 
     def _add_impossible(self, items: Sequence[Condition], formulas: Sequence[Formula]) -> None:
         """The last of the items is the first that cannot be met: name the one that is in its way, if a single one is."""
@@ -169,14 +173,19 @@ class _Group:
         kept = list(items)
         for item in reversed(items):
             rest = [other for other in kept if other is not item]
-            if not rest or self._said_on_purpose(item, items):
-                continue
             wanted = self.plain.formula(item, negated=self.negated)
+            if not self._share(wanted, rest) or self._said_on_purpose(item, items):
+                continue
             if self.plain.follows(every(self.plain.formula(other, negated=self.negated) for other in rest), wanted):
                 kept = rest
                 related = tuple(Related("what implies it", span_of(other)) for other in rest if self._implies(other, wanted))[:1]
                 message = f"{_what(item, negated=self.negated)} holds wherever the others do"
                 self.findings.add("W610", message, _place(item, span), help="leave it out", related=related)
+
+    def _share(self, formula: Formula, others: Sequence[Condition]) -> bool:
+        """Whether the others ask for anything that the formula asks for: otherwise nothing follows from them."""
+        places = frozenset(places_in(formula))
+        return any(not places.isdisjoint(places_in(self.plain.formula(other, negated=self.negated))) for other in others)
 
     def _implies(self, other: Condition, wanted: Formula) -> bool:
         return self.plain.follows(self.plain.formula(other, negated=self.negated), wanted)
@@ -195,7 +204,7 @@ class _Group:
     def _alternatives(self, condition: Condition, items: Sequence[Condition]) -> bool:
         """A part of what is denied may be impossible here and still be well said: only all of them together are reported."""
         formulas = [self._formula(item) for item in items]
-        if not self._possible(one_of(formulas)) and all(map(self.reasoner.is_possible, formulas)):
+        if not any(map(self._possible, formulas)) and (self.negated or all(map(self.reasoner.is_possible, formulas))):
             return self._alone(condition)
         if not self.negated and len(possible := [item for item in items if self.walk(item)]) < len(items):
             return bool(possible)
@@ -207,9 +216,9 @@ class _Group:
         kept = list(items)
         for item in reversed(items):
             rest = [other for other in kept if other is not item]
-            if not rest:
-                continue
             asked = self.plain.formula(item, negated=self.negated)
+            if not self._share(asked, rest):
+                continue
             formulas = [self.plain.formula(other, negated=self.negated) for other in rest]
             if self.plain.follows(asked, one_of(formulas)):
                 kept = rest

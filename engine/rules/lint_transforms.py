@@ -10,8 +10,8 @@ from typing import Final
 
 from engine.rules.diagnostics import Findings, Related
 from engine.rules.domains import ABSENT, OTHER_TEXT, Regions
-from engine.rules.formulas import ALWAYS, FIGURES, Atom, Formula, Place, every
-from engine.rules.lint_filters import MAX_COMPARED, changed_places, places_in, touches
+from engine.rules.formulas import ALWAYS, FIGURES, Atom, Formula, Place, every, places_in
+from engine.rules.lint_filters import MAX_COMPARED, changed_places, touches
 from engine.rules.model import Aggregation, Block, FieldRef, Filter, Path, Ruleset, Span, Transform
 from engine.rules.reasoning import Reasoner
 from engine.rules.values import event_steps

@@ -8,6 +8,7 @@ from engine.rules.diagnostics import Findings
 from engine.rules.event_fields import schema_properties
 from engine.rules.lint_aggregations import lint_aggregations
 from engine.rules.lint_conditions import lint_conditions
+from engine.rules.lint_costs import lint_costs
 from engine.rules.lint_filters import lint_filters
 from engine.rules.lint_logic import lint_logic, make_reasoners
 from engine.rules.lint_patterns import lint_patterns
@@ -29,6 +30,7 @@ def lint(written: Written, findings: Findings) -> None:
     lint_filters(ruleset, reasoners.of_events, findings)
     lint_transforms(ruleset, reasoners.of_events, findings)
     lint_aggregations(ruleset, reasoners.of_events, findings)
+    lint_costs(ruleset, findings)
     _lint_hidden_members(ruleset, findings)
     if written.has_tests:
         lint_tests(ruleset, findings)
