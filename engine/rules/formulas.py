@@ -9,6 +9,7 @@ another field. Such figures are numbers, and have regions like any.
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from engine.rules.claims import Claim
@@ -37,14 +38,17 @@ from engine.rules.values import KINDS, event_steps, fold
 
 Place = tuple[Hashable, ...]
 
-SIZE: Final = "#size"
-INSTANT: Final = "#instant"
-AGE: Final = "#age"
-AGAINST: Final = "#against"
-FIGURES: Final = frozenset((SIZE, INSTANT, AGE, AGAINST))
+
+class Figure(Enum):
+    """A number that comes with a field; as a step of a place it is like no name of a member."""
+
+    SIZE = "how many elements"
+    INSTANT = "the instant that it means"
+    AGE = "how long before the event that is"
+    AGAINST = "how far above another field"
+
 
 _ORDER: Final = frozenset(("lt", "lte", "gt", "gte"))
-_NO_WHOLE_FIGURE: Final = frozenset((AGAINST,))
 _MAX_TRIED_TEXTS: Final = 200_000
 
 
@@ -111,14 +115,14 @@ class Constants:
         if at is None:
             self.paths.setdefault(place, normal.path)
         if normal.operator == "size" and not isinstance(normal.operand, str | int | float | tuple | FieldRef):
-            self.add((*place, SIZE), (0,))
-            self.gather(normal.operand, (*place, SIZE))
+            self.add((*place, Figure.SIZE), (0,))
+            self.gather(normal.operand, (*place, Figure.SIZE))
         elif isinstance(normal.operand, FieldRef):
-            self.add((*place, AGAINST, *self.place(normal.operand.path)), (0,))
+            self.add((*place, Figure.AGAINST, *self.place(normal.operand.path)), (0,))
         elif normal.operator == "within":
-            self.add((*place, AGE), many(normal))
+            self.add((*place, Figure.AGE), many(normal))
         elif normal.operator in _ORDER | {"between"} and type(many(normal)[0]) is str:
-            self.add((*place, INSTANT), [parse_time(value) for value in many(normal)])
+            self.add((*place, Figure.INSTANT), [parse_time(value) for value in many(normal)])
         elif normal.operator in _ORDER | {"between", "eq", "in"}:
             self.add(place, many(normal))
 
@@ -171,10 +175,10 @@ class Formulas:
             return self._beside_field(leaf, place, domain, operand)
         if isinstance(operand, Leaf | EveryOne | AnyOne):
             if leaf.operator == "size":
-                return every([Atom(place, Regions(ARRAY, ARRAY)), self.formula(operand, (*place, SIZE))])
+                return every([Atom(place, Regions(ARRAY, ARRAY)), self.formula(operand, (*place, Figure.SIZE))])
             return Atom(place, Regions(ARRAY, 0), Claim(leaf.operator, meaning(operand)))
         if leaf.operator == "within":
-            return self._time(place, domain, AGE, Bounds(high=_number(operand)), negated=leaf.negated)
+            return self._time(place, domain, Figure.AGE, Bounds(high=_number(operand)), negated=leaf.negated)
         if leaf.operator in _ORDER | {"between"}:
             return self._order(leaf, place, domain)
         if leaf.operator in {"eq", "in"}:
@@ -190,11 +194,13 @@ class Formulas:
     def _order(self, leaf: Leaf, place: Place, domain: Domain) -> Formula:
         values = many(leaf)
         if type(values[0]) is str:
-            return self._time(place, domain, INSTANT, _bounds(leaf, [parse_time(v) or 0 for v in values]), negated=leaf.negated)
+            return self._time(
+                place, domain, Figure.INSTANT, _bounds(leaf, [parse_time(v) or 0 for v in values]), negated=leaf.negated
+            )
         found = domain.range(_bounds(leaf, [_number(value) for value in values]))
         return Atom(place, opposite(found, domain.all_numbers) if leaf.negated else found)
 
-    def _time(self, place: Place, domain: Domain, figure: str, bounds: Bounds, *, negated: bool) -> Formula:
+    def _time(self, place: Place, domain: Domain, figure: Figure, bounds: Bounds, *, negated: bool) -> Formula:
         """The value is a time, and the figure that comes with it lies within these bounds."""
         times = OTHER_TEXT | domain.all_numbers
         for text, region in domain.texts.items():
@@ -236,11 +242,11 @@ class Formulas:
     def _beside_field(self, leaf: Leaf, place: Place, domain: Domain, operand: FieldRef) -> Formula:
         other = self._constants.place(operand.path)
         if leaf.operator in _ORDER:
-            figures = self.domain((*place, AGAINST, *other))
+            figures = self.domain((*place, Figure.AGAINST, *other))
             found = figures.range(_bounds(leaf, [0]))
             found = opposite(found, figures.all_numbers) if leaf.negated else found
             comparable = Regions(domain.all_numbers | domain.all_texts, 0)
-            return every([Atom(place, comparable, Claim("pair", other)), Atom((*place, AGAINST, *other), found)])
+            return every([Atom(place, comparable, Claim("pair", other)), Atom((*place, Figure.AGAINST, *other), found)])
         claim = Claim(f"{leaf.operator} field", other, leaf.ignore_case, not leaf.negated)
         return Atom(place, Regions(domain.everything & ~ABSENT, 0), claim)
 
@@ -327,4 +333,4 @@ def _folded(value: Scalar, leaf: Leaf) -> Scalar:
 
 def whole_only(place: Place) -> bool:
     """Whether the place is a figure that is always a whole number."""
-    return any(step in FIGURES - _NO_WHOLE_FIGURE for step in place)
+    return any(isinstance(step, Figure) and step is not Figure.AGAINST for step in place)

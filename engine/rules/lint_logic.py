@@ -17,6 +17,7 @@ from engine.rules.parse_operands import AGES, FLAGS
 from engine.rules.reading import as_duration
 from engine.rules.reasoning import Reasoner
 from engine.rules.uses import conditions_of, leaves
+from engine.rules.values import ENRICHMENT
 
 _NEGATING: Final = frozenset(("ne", "not_in", "older_than"))
 _MAX_SHOWN: Final = 4
@@ -50,7 +51,8 @@ def lint_logic(ruleset: Ruleset, reasoners: Reasoners, findings: Findings) -> No
     """Warn of every condition and every part of one that cannot decide anything."""
     for name, condition in ruleset.conditions.items():
         with findings.about(f"conditions.{name}"):
-            _Group(reasoners.of_values, reasoners.of_values, findings).walk(condition)
+            if not _may_mix_places(condition):
+                _Group(reasoners.of_values, reasoners.of_values, findings).walk(condition)
     for rule in ruleset.filters:
         with findings.about(f"filters.{rule.id}"):
             group = _Group(reasoners.of_events, reasoners.of_values, findings)
@@ -66,6 +68,11 @@ def lint_logic(ruleset: Ruleset, reasoners: Reasoners, findings: Findings) -> No
             for measure in aggregation.measures:
                 if measure.condition is not None and group.among(counted).walk(measure.condition):
                     group.always(measure.condition, counted, f"write `{measure.name}: count`")
+
+
+def _may_mix_places(condition: Condition) -> bool:
+    """In an element `user.a` and `enrichment.user.a` are two places, and in an event with a source `user` they are one."""
+    return any(isinstance(leaf.item, Test) and leaf.item.path.steps[:1] == (ENRICHMENT,) for leaf in leaves(condition))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ class _Group:
         return self._alone(condition)
 
     def _elements(self, test: Test) -> None:
-        if isinstance(test.value, Condition) and test.operator != "size":
+        if isinstance(test.value, Condition) and test.operator != "size" and not _may_mix_places(test.value):
             _Group(self.plain, self.plain, self.findings, negated=self.negated).walk(test.value)
 
     def _formula(self, condition: Condition) -> Formula:

@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.rules.diagnostics import Findings, Related
 from engine.rules.domains import ABSENT, OTHER_TEXT, Regions
-from engine.rules.formulas import ALWAYS, FIGURES, Atom, Formula, Place, every, places_in
+from engine.rules.formulas import ALWAYS, Atom, Figure, Formula, Place, every, places_in
 from engine.rules.lint_filters import MAX_COMPARED, changed_places, touches
 from engine.rules.model import Aggregation, Block, FieldRef, Filter, Path, Ruleset, Span, Transform
 from engine.rules.reasoning import Reasoner
@@ -89,7 +89,7 @@ def _overlaps(place: Place, others: Iterable[Place]) -> bool:
 def _needs(formula: Formula, loss: _Loss, reasoner: Reasoner) -> bool:
     """Whether the formula is true of no event that the loss has changed."""
     for place in dict.fromkeys(places_in(formula)):
-        if any(step in FIGURES for step in place) or place[: len(loss.place)] != loss.place:
+        if any(isinstance(step, Figure) for step in place) or place[: len(loss.place)] != loss.place:
             continue
         if loss.hashed and place != loss.place:
             continue

@@ -12,7 +12,7 @@ from typing import Final
 
 from engine.rules.domains import ABSENT, ARRAY, BOOLEANS, FALSE, MISSING, NULL, OBJECT, TRUE, Bounds, Domain
 from engine.rules.event_fields import EventFields, Fact
-from engine.rules.formulas import FIGURES, SIZE, Constants, Formulas, Place, whole_only
+from engine.rules.formulas import Constants, Figure, Formulas, Place, whole_only
 from engine.rules.model import Ruleset
 
 MAX_TYPES: Final = 32
@@ -68,7 +68,7 @@ class Worlds:
         return known[place]
 
     def _regions(self, world: World, place: Place, domain: Domain) -> int:
-        if any(step in FIGURES for step in place):
+        if any(isinstance(step, Figure) for step in place):
             return _figures(place, domain)
         if place == self._type and world.name is not None:
             return domain.text(world.name).possible
@@ -84,7 +84,7 @@ def _figures(place: Place, domain: Domain) -> int:
     regions = domain.all_numbers
     if whole_only(place):
         regions &= ~domain.without_whole_numbers()
-    return regions & domain.range(Bounds(low=0)).possible if SIZE in place else regions
+    return regions & domain.range(Bounds(low=0)).possible if Figure.SIZE in place else regions
 
 
 def _of_fact(fact: Fact, domain: Domain) -> int:
