@@ -141,6 +141,7 @@ def deduplication(names: Names) -> Schema:
         {
             "key": described("The field, or the fields together, that make an event unique.", one_or_many(ref("path"))),
             "ttl": duration("How long copies are recognised; at least ten minutes."),
+            "retries": duration("How long senders go on sending copies; only the validator reads it."),
             "on_conflict": choice("What a copy with another content is.", words(Deduplication, "on_conflict")),
             "on_store_failure": choice("What happens while the store is away.", words(Deduplication, "on_store_failure")),
         },

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from engine.rules.model import Derived, Path, Ruleset, Transform
 from engine.rules.timezones import PARTS_OF_DAY
 from engine.rules.uses import transforms_of
+from engine.rules.values import DERIVED, ENRICHMENT
 
 _SCHEMA_KEYWORDS_NOT_FOLLOWED: Final = (
     "anyOf",
@@ -65,6 +66,10 @@ class EventFields:
         self.known_names = self._known_names()
         self._facts: dict[tuple[Path, frozenset[str] | None], list[Fact]] = {}
 
+    def is_written(self, path: Path) -> bool:
+        """Whether some transform may change what stands there."""
+        return path.steps[0] in self._written
+
     @property
     def type_names(self) -> frozenset[str]:
         """The declared event types."""
@@ -78,7 +83,8 @@ class EventFields:
 
     def _find_facts(self, path: Path, types: frozenset[str] | None) -> list[Fact]:
         first = path.steps[0] if path.steps else ""
-        if first in self._written:
+        from_enrichment = not path.own and (first == DERIVED or first in self._ruleset.enrichment.sources)
+        if first in self._written or (from_enrichment and ENRICHMENT in self._written):
             return [OPEN]
         if not path.own and first in self._ruleset.enrichment.sources:
             return [self._source_fact(path)]
@@ -147,12 +153,14 @@ def follow(root: Root, steps: Sequence[str | int]) -> Fact:
         if isinstance(child, Fact):
             return child
         required = node.get("required")
-        always = always and isinstance(step, str) and isinstance(required, list) and step in required
+        # Only of an object a schema can require members; an event itself is one, whatever its schema says.
+        is_object = at == 0 or types == frozenset(("object",))
+        always = always and is_object and isinstance(step, str) and isinstance(required, list) and step in required
         node = _resolved(root.document, child)
     if node is None:
         return OPEN
     types = _types(node)
-    return Fact("declared", types, _values(node), always and not (types and "null" in types), Root(root.document, node))
+    return Fact("declared", types, _values(node), always and types is not None and "null" not in types, Root(root.document, node))
 
 
 def element_root(fact: Fact) -> Root | None:

@@ -1,16 +1,22 @@
 """Warnings that are never wrong: rules that run, but not as their author means.
 
-In: a ruleset without errors. Out: findings. Rule of the file: a lint that could be mistaken stays silent. Those that look into a condition are
-in `lint_conditions.py`, those about tests in `lint_tests.py`.
+In: a ruleset without errors. Out: findings. Rule of the file: a lint that could be mistaken stays silent. What is about one thing stands in a
+file of its own, `lint_….py`; those that reason share one reasoner, so that a condition is only taken apart once.
 """
 
-from engine.rules.diagnostics import Findings, Related
+from engine.rules.diagnostics import Findings
 from engine.rules.event_fields import schema_properties
+from engine.rules.lint_aggregations import lint_aggregations
 from engine.rules.lint_conditions import lint_conditions
+from engine.rules.lint_costs import lint_costs
+from engine.rules.lint_filters import lint_filters
+from engine.rules.lint_logic import lint_logic, make_reasoners
+from engine.rules.lint_patterns import lint_patterns
 from engine.rules.lint_tests import lint_tests
-from engine.rules.model import All, Block, Filter, Ruleset, Transform, Use
+from engine.rules.lint_transforms import lint_transforms
+from engine.rules.model import Ruleset, Use
 from engine.rules.parser import Written
-from engine.rules.uses import conditions_of, leaves, lists_of, meaning, routes_of
+from engine.rules.uses import conditions_of, leaves, lists_of, routes_of
 
 
 def lint(written: Written, findings: Findings) -> None:
@@ -18,8 +24,13 @@ def lint(written: Written, findings: Findings) -> None:
     ruleset = written.ruleset
     _lint_unused(written, findings)
     lint_conditions(ruleset, findings)
-    _lint_unreachable(ruleset, findings)
-    _lint_actions(ruleset, findings)
+    lint_patterns(written, findings)
+    reasoners = make_reasoners(ruleset)
+    lint_logic(ruleset, reasoners, findings)
+    lint_filters(ruleset, reasoners.of_events, findings)
+    lint_transforms(ruleset, reasoners.of_events, findings)
+    lint_aggregations(ruleset, reasoners.of_events, findings)
+    lint_costs(ruleset, findings)
     _lint_hidden_members(ruleset, findings)
     if written.has_tests:
         lint_tests(ruleset, findings)
@@ -36,46 +47,6 @@ def _lint_unused(written: Written, findings: Findings) -> None:
     for what, name, span in unused:
         with findings.about(f"{what}s.{name}"):
             findings.add("W601", f"nothing uses the {what} `{name}`", span, help="use it or remove it")
-
-
-def _lint_unreachable(ruleset: Ruleset, findings: Findings) -> None:
-    """A filter whose events an earlier one always blocks; and one that repeats another."""
-    blocks: list[tuple[frozenset[object], Filter]] = []
-    seen: dict[object, Filter] = {}
-    for rule in ruleset.filters:
-        if rule.mode == "off":
-            continue
-        parts = frozenset(meaning(part) for part in (rule.when.items if isinstance(rule.when, All) else (rule.when,)))
-        blocking = next((other for needed, other in blocks if needed <= parts), None)
-        twin = seen.setdefault((parts, meaning(rule.actions), rule.mode), rule)
-        with findings.about(f"filters.{rule.id}"):
-            if blocking:
-                related = (Related(f"`{blocking.id}` blocks them", blocking.span),)
-                help = f"move it before `{blocking.id}`, or set `order`"
-                findings.add("W604", f"no event reaches `{rule.id}`", rule.span, help=help, related=related)
-            elif twin is not rule:
-                related = (Related("the other one", twin.span),)
-                findings.add(
-                    "W608", f"`{rule.id}` does the same as `{twin.id}`", rule.span, help="keep one of them", related=related
-                )
-        if any(isinstance(action, Transform) for action in rule.actions):
-            blocks.clear()
-            seen.clear()
-        if rule.mode == "enforce" and any(isinstance(action, Block) for action in rule.actions):
-            blocks.append((parts, rule))
-
-
-def _lint_actions(ruleset: Ruleset, findings: Findings) -> None:
-    for rule in ruleset.filters:
-        kinds = [isinstance(action, Block) for action in rule.actions]
-        if True in kinds[:-1]:
-            with findings.about(f"filters.{rule.id}"):
-                findings.add(
-                    "W605",
-                    f"`{rule.id}` has actions after its `block`",
-                    rule.span,
-                    help="a block ends the event: put it last, alone",
-                )
 
 
 def _lint_hidden_members(ruleset: Ruleset, findings: Findings) -> None:

@@ -149,13 +149,17 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Deduplication:
-    """How copies of one event type are recognised, for how long, and what a failure means."""
+    """How copies of one event type are recognised, for how long, and what a failure means.
+
+    `retries_ms` is how long senders go on sending copies, where that is said; it changes nothing but what is warned of.
+    """
 
     event_type: str
     key: tuple[Path, ...]
     ttl_ms: int
     on_conflict: Literal["flag", "reject"] = "flag"
     on_store_failure: Literal["pass", "reject"] = "pass"
+    retries_ms: int | None = None
     span: Span = field(default=NOWHERE, compare=False)
 
 

@@ -160,6 +160,7 @@ def _deduplication(entry: Entry, findings: Findings) -> Deduplication | None:
     key_node = reader.take("key", required=True, example=example)
     keys = [read_path(item, findings) for item in one_or_many(key_node, "`key`", findings)] if key_node else []
     ttl_ms = reader.duration_ms("ttl", MIN_DEDUPLICATION_MS, minimum_ms=MIN_DEDUPLICATION_MS, required=True, example="ttl: 24h")
+    retries_ms = reader.duration_ms("retries", 0) if reader.has("retries") else None
     on_conflict = reader.choice("on_conflict", ("flag", "reject"), "flag")
     on_store_failure = reader.choice("on_store_failure", ("pass", "reject"), "pass")
     reader.finish()
@@ -171,5 +172,6 @@ def _deduplication(entry: Entry, findings: Findings) -> Deduplication | None:
         ttl_ms,
         cast("Literal['flag', 'reject']", on_conflict),
         cast("Literal['pass', 'reject']", on_store_failure),
+        retries_ms,
         entry.key_span,
     )

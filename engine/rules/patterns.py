@@ -13,6 +13,7 @@ import jmespath.functions
 import re2
 
 from engine.rules.diagnostics import did_you_mean
+from engine.rules.pattern_rewrites import rewritten
 
 MAX_REGEX_CHARS: Final = 1_000
 MAX_JMESPATH_CHARS: Final = 1_000
@@ -56,6 +57,9 @@ def regex_fault(pattern: str) -> PatternFault | None:
 
 
 def _regex_help(pattern: str, reason: str) -> str:
+    other = rewritten(pattern)
+    if other is not None:
+        return f"RE2 finds the same with `{other}`"
     for syntax, help in _TOO_MUCH:
         if syntax in pattern:
             return help

@@ -125,7 +125,7 @@ def test_a_named_condition_may_be_used_often_within_the_limit(tmp_path: Path) ->
     uses = ", ".join(["{use: a}"] * 200)
     more = "conditions: {a: {user_id: x}}"
 
-    assert found(tmp_path, when(f"{{any: [{uses}]}}"), more) == []
+    assert {code for code, _ in found(tmp_path, when(f"{{any: [{uses}]}}"), more)} == {"W610"}
     assert [code for code, _ in found(tmp_path, when(f"{{any: [{uses}, {{use: a}}]}}"), more)] == ["E503"]
 
 
