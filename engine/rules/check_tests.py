@@ -51,6 +51,5 @@ def _sources(test: RuleTest) -> list[str]:
 
 def _known(name: str, what: str, known: Collection[str], test: RuleTest, findings: Findings) -> None:
     if name not in known:
-        findings.add(
-            "E303", f"the test names the {what} `{shown(name)}`, which is not declared", test.span, help=did_you_mean(name, known)
-        )
+        message = f"the test names the {what} `{shown(name)}`, which is not declared"
+        findings.add("E303", message, test.span, help=did_you_mean(name, known))

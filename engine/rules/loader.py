@@ -40,6 +40,11 @@ def split_lines(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
+def line_starts(text: str) -> list[int]:
+    """The offset at which each line begins, as YAML counts lines."""
+    return [0, *(found.end() for found in _LINE_BREAK.finditer(text))]
+
+
 def load_yaml(file: str, data: bytes, findings: Findings) -> Node | None:
     """The one document of a file, or None where it cannot be read; then a finding says why.
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from engine.rules.diagnostics import Findings, Related, closest, did_you_mean, shown
-from engine.rules.model import Path, Scalar
+from engine.rules.diagnostics import Edit, Findings, Related, all_of, shown
+from engine.rules.model import Path, Scalar, Span
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_of
 from engine.rules.paths import PathInvalid, parse_path
 
@@ -130,15 +130,16 @@ class MapReader:
         """Report the keys that nobody asked for."""
         for entry in self.node.entries:
             if entry.key not in self._known:
-                help = did_you_mean(entry.key, self._known)
-                self.findings.add("E201", f"unknown key `{shown(entry.key)}` in {self.where}", entry.key_span, help=help)
+                message = f"unknown key `{shown(entry.key)}` in {self.where}"
+                free = [key for key in self._known if self.node.get(key) is None]
+                self.findings.add_unknown("E201", message, entry.key_span, entry.key, free, otherwise=all_of(self._known))
 
 
 def read_map(node: Node, what: str, findings: Findings) -> MapReader | None:
     """The node as a map to read from."""
     if isinstance(node, MapNode):
         return MapReader(node, what, findings)
-    findings.add("E203", f"{what} is a map, not {described(node)}", node.span, help=_map_help(node))
+    findings.add("E203", f"{what} is a map, not {described(node)}", node.span, help=_map_help(node), edits=blank_edits(node))
     return None
 
 
@@ -153,6 +154,14 @@ def _map_help(node: Node) -> str:
 def lacks_blank(node: Node) -> bool:
     """Whether the node is text such as `key:value`, which was meant as a map."""
     return isinstance(node, ScalarNode) and node.plain and _KEY_AND_VALUE.match(node.text) is not None
+
+
+def blank_edits(node: Node) -> tuple[Edit, ...]:
+    """The blank that text such as `key:value` lacks."""
+    if not isinstance(node, ScalarNode) or not lacks_blank(node):
+        return ()
+    col = node.span.col + node.text.index(":") + 1
+    return (Edit(Span(node.span.file, node.span.line, col, node.span.line, col), " "),)
 
 
 def named_entries(node: Node | None, what: str, findings: Findings, *, member: bool = False) -> Iterator[Entry]:
@@ -230,10 +239,10 @@ def read_choice(node: Node, what: str, choices: Sequence[str], findings: Finding
     """The node as one of a few words."""
     if isinstance(node, ScalarNode) and node.value in choices:
         return str(node.value)
-    near = closest(node.text, choices) if isinstance(node, ScalarNode) else None
-    help = f"did you mean `{near}`?" if near else "one of " + ", ".join(f"`{choice}`" for choice in choices)
-    seen = f"`{shown(node.text)}`" if isinstance(node, ScalarNode) and node.text else kind_of(node)
-    findings.add("E204", f"{what} cannot be {seen}", node.span, help=help)
+    help = "one of " + ", ".join(f"`{choice}`" for choice in choices)
+    text = node.text if isinstance(node, ScalarNode) else ""
+    seen = f"`{shown(text)}`" if text else kind_of(node)
+    findings.add_unknown("E204", f"{what} cannot be {seen}", node.span, text, choices, otherwise=help)
     return None
 
 

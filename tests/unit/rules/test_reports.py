@@ -37,6 +37,7 @@ def test_json_says_everything_and_its_version() -> None:
                 "rule": "filters.a",
                 "help": "did you mean `y`?",
                 "fix": "y",
+                "edits": [],
                 "related": [{"message": "declared here", "file": "s.yaml", "line": 1, "col": 1, "end_line": 1, "end_col": 2}],
             }
         ],
