@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from engine.app import SOURCE_KINDS
 from engine.cli.mending import diff, write
+from engine.enrichment.kinds import MODULES
 from engine.errors import RulemillError
 from engine.rules.code_pages import document, page_of
 from engine.rules.compiler import compile_rules
@@ -27,7 +27,11 @@ class CodeUnknown(RulemillError):
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("validate", help="check rules; the same load and compile as the server's")
+    add_arguments(commands.add_parser("validate", help="check rules; the same load and compile as the server's"))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes, under whatever name it was started."""
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a rules directory, or a file in one; default: rules")
     parser.add_argument("--format", choices=tuple(FORMS), default="human", help="default: %(default)s")
     parser.add_argument(
@@ -62,8 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
     if arguments.fix or arguments.diff:
-        return _mend([mend(directory, os.environ, SOURCE_KINDS) for directory in directories], arguments)
-    compiled = [compile_rules(directory, os.environ, SOURCE_KINDS) for directory in directories]
+        return _mend([mend(directory, os.environ, MODULES) for directory in directories], arguments)
+    compiled = [compile_rules(directory, os.environ, MODULES) for directory in directories]
     findings = [finding for one in compiled for finding in one.findings]
     sources = {file: text for one in compiled for file, text in one.sources.items()}
     sys.stdout.write(_report(findings, sources, arguments))

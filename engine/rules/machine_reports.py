@@ -63,7 +63,8 @@ def junit(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
     document = JUnitXml("validate-rules")
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]  # the one method without types
-    return document.tostring().decode() + "\n"
+    written: bytes = document.tostring()  # type: ignore[no-untyped-call]  # as above
+    return written.decode() + "\n"
 
 
 def _sarif_rule(code: str) -> dict[str, object]:

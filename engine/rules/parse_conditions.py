@@ -145,8 +145,9 @@ class ConditionReader:
         """The tests of one field: a scalar means eq, a map names operators."""
         if isinstance(node, ScalarNode):
             value = read_operand("eq", node, self._findings)
-            test = Test(path, "eq", value, span=path.span, value_spans=(node.span,))
-            return self._counted(test) if value is not None else None
+            if value is None:
+                return None
+            return self._counted(Test(path, "eq", value, span=path.span, value_spans=(node.span,)))
         if isinstance(node, ListNode):
             self._bare_list(path, node)
             return None
