@@ -16,6 +16,7 @@ from engine.rules.edits import Places, apply, compatible
 from engine.rules.snapshot import KeptFiles, relative_to
 
 _MAX_ROUNDS: Final = 20
+_LOST_ANCHOR: Final = "E104"
 _MARK: Final = b"\xef\xbb\xbf"
 
 _Key = tuple[str, str, str, str]
@@ -106,7 +107,8 @@ def _without_use(tried: _Tried, before: Sequence[Finding], after: Loaded) -> set
             continue
         start, _ = places[file].range(new.span)
         stands_in = any(first <= start <= last for first, last in tried.written[file])
-        if stands_in or (_is_syntax(new) and start <= tried.written[file][-1][1]):
+        is_cause = _is_syntax(new) and (new.code == _LOST_ANCHOR or start <= tried.written[file][-1][1])
+        if stands_in or is_cause:
             wrong |= {_key(finding) for finding in tried.findings if finding.span.file == file and _may_cause(finding, new)}
     return wrong
 

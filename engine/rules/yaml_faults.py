@@ -71,12 +71,12 @@ def _parts(error: yaml.YAMLError) -> tuple[str, yaml.Mark | None, yaml.Mark | No
 
 
 def _without_tabs(file: str, lines: list[str]) -> tuple[Edit, ...]:
-    """Two blanks in place of each tab that indents a line, wherever the file has one."""
+    """Blanks up to the next multiple of four in place of each tab that indents a line, wherever the file has one."""
     edits = []
     for number, line in enumerate(lines, 1):
         indent = line[: len(line) - len(line.lstrip())]
         if "\t" in indent and line.strip():
-            edits.append(Edit(Span(file, number, 1, number, len(indent) + 1), indent.replace("\t", "  ")))
+            edits.append(Edit(Span(file, number, 1, number, len(indent) + 1), indent.expandtabs(4)))
     return tuple(edits)
 
 
