@@ -4,6 +4,7 @@ In: a ruleset. Out: findings. Rule of the file: an error is only reported where 
 is a warning.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,6 +36,8 @@ _FITTING: Final = {
     **dict.fromkeys(("has", "has_any", "has_all", "size", "some", "every"), frozenset(("array",))),
     **dict.fromkeys(AGES, frozenset(("string", "number"))),
 }
+_SIGNS: Final = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "!=": "ne"}
+_COMPARISON: Final = re.compile(r"(<=?|>=?|!=|lte?|gte?) *(-?[0-9]+(?:\.[0-9]+)?)")
 _NUMBER_MEASURES: Final = frozenset(("sum", "avg", "min", "max", "quantile"))
 
 
@@ -98,7 +101,8 @@ def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings
         _add_unknown_field(path, fact.names or (() if len(path.steps) > 1 else tuple(known)), help, fact.reason, findings)
         return []
     if facts and all(fact.status in {"undeclared", "impossible"} for fact in facts):
-        names = [name for fact in facts for name in fact.names] + ([] if len(path.steps) > 1 else list(known))
+        names = [name for fact in facts for name in fact.names]
+        names += [] if len(path.steps) > 1 and path.steps[0] in known else known
         near = _misspelt(path, names)
         if near:
             findings.add("W606", f"no schema declares `{path.text}`", path.span, help=f"did you mean `{near}`?")
@@ -250,6 +254,9 @@ def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
     """What to do about a value of the wrong type, and what to write in its place where that is sure."""
     if isinstance(value, str) and "number" in types and value.replace(".", "", 1).removeprefix("-").isdigit():
         return f"without quotes it is a number: `{value}`", value
+    if isinstance(value, str) and "number" in types and (said := _COMPARISON.fullmatch(value)):
+        fix = f"{{{_SIGNS.get(said[1], said[1])}: {said[2]}}}"
+        return f"a comparison is a map: `{fix}`", fix
     if isinstance(value, str) and types == {"boolean"}:
         word = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(value.lower(), value.lower())
         if word in {"true", "false"}:

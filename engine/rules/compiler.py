@@ -76,7 +76,8 @@ def load_ruleset(
     digest = digest_of(directory, contents)
     surroundings = Surroundings(environ, {*source_kinds, *_plugins(SOURCE_PLUGINS)})
     written = parse(nodes, schemas.schemas, digest, surroundings, _plugins(MEASURE_PLUGINS), findings)
-    check(written, findings)
+    if None not in nodes.values():
+        check(written, findings)  # without one of the files nobody knows which names there are
     if not findings.has_errors:
         lint(written, findings)
     sources = {file: data.decode("utf-8-sig", errors="replace") for file, data in contents.items()}

@@ -89,7 +89,7 @@ MAX_FINDINGS: Final = 10_000
 """How many findings are kept of one rules directory; a hostile file can have one for every other byte."""
 
 _MAX_GUESSES: Final = 300
-_SURE: Final = 0.8
+_SURE: Final = 0.74
 _CLEARLY_NEARER: Final = 0.05
 _MAX_COMPARED_NAMES: Final = 1_000
 _MAX_COMPARED_CHARS: Final = 64

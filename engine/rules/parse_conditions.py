@@ -258,8 +258,16 @@ class ConditionReader:
             edits = (Edit(entry.key_span, other),) if other in OPERATORS | set(_MODIFIERS) else ()
             self._findings.add("E209", message, entry.key_span, help=f"did you mean `{other}`?", edits=edits)
             return
+        operator, colon, value = entry.key.partition(":")
+        if colon and operator in OPERATORS and is_null(entry.value):
+            edits = (Edit(entry.key_span, f"{operator}: {value}"),)
+            help = f"write `{operator}: {shown(value)}`, with a blank after the colon"
+            self._findings.add("E209", message, entry.key_span, help=help, edits=edits)
+            return
         help = ""
-        if not entry.key.isidentifier():
+        if entry.key.isdecimal():
+            help = "inside `{…}` a comma ends the value: a number has no separators"
+        elif not entry.key.isidentifier():
             help = "operators are words, such as `eq`, `lt`, `gte`, `in`, `contains`"
         elif path.text:
             help = f"a member of `{path.text}` is written with a dot: `{path.text}.{shown(entry.key)}`"

@@ -93,7 +93,7 @@ def _quoted(span: Span, text: str) -> tuple[Edit, ...]:
     within = text.count("{", 0, span.col) + text.count("[", 0, span.col) > text.count("}", 0, span.col) + text.count(
         "]", 0, span.col
     )
-    value = re.split(r"\s#|[,\]}]" if within else r"\s#", rest, maxsplit=1)[0].rstrip()
+    value = re.split(r"\s#|[,\]}]|:\s" if within else r"\s#", rest, maxsplit=1)[0].rstrip()
     if not value or "'" in value:
         return ()
     return (Edit(Span(span.file, span.line, span.col, span.line, span.col + len(value)), f"'{value}'"),)
