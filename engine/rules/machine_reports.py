@@ -17,7 +17,7 @@ from engine import __version__
 from engine.rules.code_pages import page_of
 from engine.rules.diagnostics import CODES, Edit, Finding
 from engine.rules.model import Span
-from engine.rules.snippets import place, printable
+from engine.rules.report_lines import concise_line, printable, total, with_advice
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,9 +43,7 @@ def sarif(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
 def github(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
     """A workflow command for each finding, errors first: of either kind GitHub shows the first ten of a step."""
     ordered = sorted(findings, key=lambda finding: finding.severity)
-    errors = sum(finding.severity == "error" for finding in findings)
-    total = f"{errors:,} errors and {len(findings) - errors:,} warnings in {len(sources):,} files"
-    return "".join(f"{_command(finding)}\n" for finding in ordered) + f"{total}\n"
+    return "".join(f"{_command(finding)}\n" for finding in ordered) + f"{total(findings, sources)}\n"
 
 
 def junit(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
@@ -56,7 +54,7 @@ def junit(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
         case = TestCase(_xml(file), classname="rules")
         found = by_file.get(file, [])
         case.result = [_failure(finding) for finding in found if finding.severity == "error"]
-        warnings = [_line(finding) for finding in found if finding.severity == "warning"]
+        warnings = [concise_line(finding) for finding in found if finding.severity == "warning"]
         if warnings:
             case.system_out = _xml("\n".join(warnings))
         suite.add_testcase(case)
@@ -83,7 +81,7 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, object]:
         "ruleId": finding.code,
         "ruleIndex": index,
         "level": finding.severity,
-        "message": {"text": _with_advice(finding)},
+        "message": {"text": with_advice(finding)},
         "locations": [{"physicalLocation": _physical(finding.span)}],
     }
     if finding.rule_id:
@@ -132,7 +130,7 @@ def _command(finding: Finding) -> str:
         properties |= {"line": str(span.line), "col": str(span.col), "endLine": str(span.end_line)}
         properties |= {"endColumn": str(span.end_col)} if span.line == span.end_line else {}
     written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{finding.severity} {written}::{_data(_with_advice(finding))}"
+    return f"::{finding.severity} {written}::{_data(with_advice(finding))}"
 
 
 def _data(text: str) -> str:
@@ -143,18 +141,9 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _with_advice(finding: Finding) -> str:
-    advice = "; ".join(part for part in (finding.help, f"write `{finding.fix}`" if finding.fix else "") if part)
-    return f"{finding.message} ({advice})" if advice else finding.message
-
-
-def _line(finding: Finding) -> str:
-    return f"{place(finding.span)}: {finding.code} {_with_advice(finding)}"
-
-
 def _failure(finding: Finding) -> Failure:
-    failure = Failure(_xml(_with_advice(finding)), finding.code)
-    failure.text = _xml(_line(finding))
+    failure = Failure(_xml(with_advice(finding)), finding.code)
+    failure.text = _xml(concise_line(finding))
     return failure
 
 

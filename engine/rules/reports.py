@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.rules.diagnostics import MAX_FINDINGS, Finding
+from engine.rules.diagnostics import Finding
 from engine.rules.loader import split_lines
 from engine.rules.machine_reports import github, junit, sarif
 from engine.rules.model import Span
-from engine.rules.snippets import place, snippet
+from engine.rules.report_lines import concise_line, place, total
+from engine.rules.snippets import snippet
 
 JSON_VERSION: Final = 1
 
@@ -42,14 +43,14 @@ def human(findings: Sequence[Finding], sources: Mapping[str, str], style: Style 
     files = {file for finding in shown for file in (finding.span.file, *(related.span.file for related in finding.related))}
     lines = {file: split_lines(text) for file, text in sources.items() if file in files}
     blocks = [_block(finding, lines, style) for finding in shown]
-    return "\n".join([*blocks, *_left_out(findings, shown), _total(findings, sources)])
+    return "\n".join([*blocks, *_left_out(findings, shown), f"{total(findings, sources)}\n"])
 
 
 def concise(findings: Sequence[Finding], sources: Mapping[str, str], style: Style = Style()) -> str:
     """One line each: `file:line:col: error E301 message`, with what to do in brackets; and a count at the end."""
     shown = _most(findings, style.most)
-    lines = [f"{_concise_line(finding)}\n" for finding in shown]
-    return "".join([*lines, *_left_out(findings, shown)]) + _total(findings, sources)
+    lines = [f"{concise_line(finding)}\n" for finding in shown]
+    return "".join([*lines, *_left_out(findings, shown)]) + f"{total(findings, sources)}\n"
 
 
 def as_json(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
@@ -92,11 +93,6 @@ def _left_out(findings: Sequence[Finding], shown: Sequence[Finding]) -> list[str
     return [f"… and {left:,} more; `--max-findings` says how many are shown, `--format json` has all\n"] if left else []
 
 
-def _concise_line(finding: Finding) -> str:
-    advice = "; ".join(part for part in (finding.help, f"write `{finding.fix}`" if finding.fix else "") if part)
-    return f"{place(finding.span)}: {finding.severity} {finding.code} {finding.message}" + (f" ({advice})" if advice else "")
-
-
 def _block(finding: Finding, lines: Mapping[str, Sequence[str]], style: Style) -> str:
     spans = [finding.span, *(related.span for related in finding.related)]
     gutter = " " * max(len(str(span.line)) for span in spans)
@@ -124,18 +120,6 @@ def _snippet(span: Span, lines: Mapping[str, Sequence[str]], gutter: str, mark: 
 
 def _in(colour: str, text: str, style: Style) -> str:
     return f"{colour}{text}{_PLAIN}" if style.colour else text
-
-
-def _total(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
-    errors, warnings, files = _count(findings, "error"), _count(findings, "warning"), len(sources)
-    found = " and ".join(part for part in (_plural(errors, "error"), _plural(warnings, "warning")) if part)
-    found = f"at least {found}" if len(findings) >= MAX_FINDINGS else found
-    where = f" in {_plural(files, 'file')}" if files else ""
-    return f"{found or 'no findings'}{where}\n"
-
-
-def _plural(number: int, noun: str) -> str:
-    return "" if number == 0 else f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _count(findings: Sequence[Finding], severity: str) -> int:

@@ -43,13 +43,3 @@ def columns(text: str) -> int:
         0 if unicodedata.category(char) in {"Mn", "Me"} else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
     )
-
-
-def place(span: Span) -> str:
-    """`file:line:col`, or for what is no file, an environment variable say, its name alone."""
-    return f"{printable(span.file)}:{span.line}:{span.col}" if span.line else printable(span.file)
-
-
-def printable(file: str) -> str:
-    """A file name that is safe to print."""
-    return "".join(char if char.isprintable() else "?" for char in file)
