@@ -4,7 +4,7 @@ In: a text as the loader reads it, and edits. Out: the text after them, and wher
 the loader counts them; comments, blanks and line breaks are nobody's business here.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 
 from engine.rules.diagnostics import Edit
@@ -45,19 +45,29 @@ def compatible(groups: Sequence[tuple[Edit, ...]], places: Places) -> list[int]:
 
     The same edit may stand in several groups: a value behind an alias is at fault wherever it is used.
     """
-    taken: dict[tuple[int, int], str] = {}
+    taken: list[tuple[int, int, str]] = []
     chosen = []
     for index, group in enumerate(groups):
-        wanted = {places.range(edit.span): edit.text for edit in group}
-        new = {place: text for place, text in wanted.items() if taken.get(place) != text}
-        if not any(_overlap(place, other) for place in new for other in taken):
-            taken.update(new)
+        wanted = {(*places.range(edit.span), edit.text) for edit in group}
+        new = [one for one in wanted if not _is_taken(one, taken)]
+        if not any(_overlaps(one, taken) for one in new):
+            for one in new:
+                insort(taken, one)
             chosen.append(index)
     return chosen
 
 
-def _overlap(one: tuple[int, int], two: tuple[int, int]) -> bool:
-    return one == two or (one[0] < two[1] and two[0] < one[1])
+def _is_taken(one: tuple[int, int, str], taken: Sequence[tuple[int, int, str]]) -> bool:
+    at = bisect_left(taken, one)
+    return at < len(taken) and taken[at] == one
+
+
+def _overlaps(one: tuple[int, int, str], taken: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether a range touches one of the taken ones, which are in order and apart from each other: only its neighbours can."""
+    start, end, _ = one
+    at = bisect_left(taken, one)
+    near = taken[max(0, at - 1) : at + 1]
+    return any((start, end) == (first, last) or (start < last and first < end) for first, last, _ in near)
 
 
 def apply(text: str, edits: Iterable[Edit]) -> tuple[str, list[tuple[int, int]]]:

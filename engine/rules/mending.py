@@ -4,6 +4,7 @@ In: a rules directory. Out: the bytes its files should have, and what is still f
 after which its finding is still there, or another one stands in its place, is not made.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from engine.rules.diagnostics import Edit, Finding
 from engine.rules.edits import Places, apply, compatible
 from engine.rules.snapshot import KeptFiles, relative_to
 
-_MAX_ROUNDS: Final = 20
+_MAX_ROUNDS: Final = 10
 _LOST_ANCHOR: Final = "E104"
 _MARK: Final = b"\xef\xbb\xbf"
 
@@ -100,24 +101,30 @@ def _without_use(tried: _Tried, before: Sequence[Finding], after: Loaded) -> set
     """The findings whose edits must not be made: they are still there, or something new is wrong with what was written."""
     was, now = Counter(map(_key, before)), Counter(map(_key, after.findings))
     places = {file: Places(after.sources[file]) for file in tried.files}
+    made_on: dict[tuple[str, int], set[_Key]] = {}
+    for finding in tried.findings:
+        for edit in finding.edits:
+            made_on.setdefault((edit.span.file, edit.span.line), set()).add(_key(finding))
     wrong = {_key(finding) for finding in tried.findings if not _is_syntax(finding) and now[_key(finding)] >= was[_key(finding)]}
     for new in after.findings:
         file = new.span.file
         if file not in places or (_key(new) in was and not _is_syntax(new)):
             continue
         start, _ = places[file].range(new.span)
-        stands_in = any(first <= start <= last for first, last in tried.written[file])
-        is_cause = _is_syntax(new) and (new.code == _LOST_ANCHOR or start <= tried.written[file][-1][1])
-        if stands_in or is_cause:
-            wrong |= {_key(finding) for finding in tried.findings if finding.span.file == file and _may_cause(finding, new)}
+        if _is_syntax(new):
+            if new.code == _LOST_ANCHOR or start <= tried.written[file][-1][1]:
+                wrong |= {_key(finding) for finding in tried.findings if finding.span.file == file}
+        elif _stands_in(start, tried.written[file]):
+            wrong |= {key for line in range(new.span.line - 1, new.span.line + 2) for key in made_on.get((file, line), ())}
     return wrong
+
+
+def _stands_in(offset: int, written: Sequence[tuple[int, int]]) -> bool:
+    """Whether the offset is in one of the ranges, which are in order, or just behind it."""
+    at = bisect_right(written, (offset, offset))
+    return any(first <= offset <= last for first, last in written[max(0, at - 1) : at + 1])
 
 
 def _is_syntax(finding: Finding) -> bool:
     """Whether the finding is about the file as YAML: of those only the first is seen, and mending it shows the next."""
     return finding.code.startswith("E10")
-
-
-def _may_cause(finding: Finding, new: Finding) -> bool:
-    """Whether the edits of a finding may have caused a new one: they stand on its line, or the file became unreadable."""
-    return _is_syntax(new) or any(abs(edit.span.line - new.span.line) <= 1 for edit in finding.edits)

@@ -128,10 +128,11 @@ class MapReader:
 
     def finish(self) -> None:
         """Report the keys that nobody asked for."""
+        present = {entry.key for entry in self.node.entries}
+        free = [key for key in self._known if key not in present]
         for entry in self.node.entries:
             if entry.key not in self._known:
                 message = f"unknown key `{shown(entry.key)}` in {self.where}"
-                free = [key for key in self._known if self.node.get(key) is None]
                 self.findings.add_unknown("E201", message, entry.key_span, entry.key, free, otherwise=all_of(self._known))
 
 
