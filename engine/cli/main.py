@@ -5,13 +5,10 @@ of any command, 130 and 141 are the ends by Ctrl-C and by a reader of its output
 """
 
 import argparse
-import os
-import signal
-import sys
 from collections.abc import Sequence
 
 from engine.cli import config, dlq, explain, process, schema, serve, test, validate
-from engine.errors import RulemillError
+from engine.cli.ending import ended
 
 _COMMANDS = (serve, process, validate, test, explain, dlq, schema, config)
 
@@ -23,20 +20,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in _COMMANDS:
         command.add_parser(commands)
     chosen = parser.parse_args(arguments)
-    try:
-        code: int = chosen.run(chosen)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: what is left is not worth a word
-        return 128 + signal.SIGPIPE
-    except (RulemillError, OSError) as error:
-        print(f"rulemill: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return code
-
-
-def validate_rules() -> int:
-    """Run the `validate-rules` command, which is `rulemill validate`."""
-    return main(["validate", *sys.argv[1:]])
+    return ended(lambda: chosen.run(chosen))

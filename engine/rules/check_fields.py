@@ -4,11 +4,12 @@ In: a ruleset. Out: findings. Rule of the file: an error is only reported where 
 is a warning.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.rules.diagnostics import Findings, closest, did_you_mean, shown
+from engine.rules.diagnostics import Edit, Findings, all_of, closest, shown
 from engine.rules.event_fields import EventFields, Fact, Root, element_root, follow, type_words
 from engine.rules.model import (
     All,
@@ -19,11 +20,12 @@ from engine.rules.model import (
     Path,
     Ruleset,
     Scalar,
+    Span,
     Test,
     Use,
 )
 from engine.rules.parse_operands import AGES, FLAGS, ORDER, TEXT, TEXT_LISTS
-from engine.rules.uses import conditions_of, derived_paths, leaves, transforms_of
+from engine.rules.uses import conditions_of, derived_paths, leaves, placed_values, transforms_of
 
 _SCALARS: Final = frozenset(("string", "number", "boolean"))
 _TYPE_OF: Final = {str: "string", bool: "boolean", int: "number", float: "number"}
@@ -34,6 +36,8 @@ _FITTING: Final = {
     **dict.fromkeys(("has", "has_any", "has_all", "size", "some", "every"), frozenset(("array",))),
     **dict.fromkeys(AGES, frozenset(("string", "number"))),
 }
+_SIGNS: Final = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "!=": "ne"}
+_COMPARISON: Final = re.compile(r"(<=?|>=?|!=|lte?|gte?) *(-?[0-9]+(?:\.[0-9]+)?)")
 _NUMBER_MEASURES: Final = frozenset(("sum", "avg", "min", "max", "quantile"))
 
 
@@ -94,11 +98,11 @@ def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings
     """
     if facts and all(fact.status == "impossible" for fact in facts):
         fact = next((fact for fact in facts if fact.names), facts[0])
-        help = help or _path_help(path, fact.names or (() if len(path.steps) > 1 else tuple(known))) or fact.reason
-        findings.add("E302", f"unknown field `{path.text}`", path.span, help=help)
+        _add_unknown_field(path, fact.names or (() if len(path.steps) > 1 else tuple(known)), help, fact.reason, findings)
         return []
     if facts and all(fact.status in {"undeclared", "impossible"} for fact in facts):
-        names = [name for fact in facts for name in fact.names] + ([] if len(path.steps) > 1 else list(known))
+        names = [name for fact in facts for name in fact.names]
+        names += [] if len(path.steps) > 1 and path.steps[0] in known else known
         near = _misspelt(path, names)
         if near:
             findings.add("W606", f"no schema declares `{path.text}`", path.span, help=f"did you mean `{near}`?")
@@ -106,9 +110,15 @@ def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings
     return described if all(fact.status in {"declared", "impossible"} for fact in facts) else []
 
 
-def _path_help(path: Path, names: Sequence[str]) -> str:
-    near = _misspelt(path, names)
-    return f"did you mean `{near}`?" if near else did_you_mean(str(path.steps[-1]), names)
+def _add_unknown_field(path: Path, names: Sequence[str], help: str, reason: str, findings: Findings) -> None:
+    message = f"unknown field `{path.text}`"
+    step = next((step for step in reversed(path.steps) if isinstance(step, str)), "")
+    prefix, found, rest = path.text.rpartition(step)
+    if help or not found or rest:
+        near = "" if help else _misspelt(path, names)
+        findings.add("E302", message, path.span, help=help or (f"did you mean `{near}`?" if near else reason))
+        return
+    findings.add_unknown("E302", message, path.span, step, names, otherwise=all_of(names) or reason, prefix=prefix)
 
 
 def _misspelt(path: Path, names: Sequence[str]) -> str:
@@ -188,29 +198,34 @@ class _Walk:
             message = f"`{test.operator}` cannot test `{test.path.text}`, which is {type_words(types)}"
             self.findings.add("E403", message, test.span, help=_other_operator(test, types))
             return
-        for value in _literals(test):
+        for value, span in placed_values(test):
             if types is not None:
-                self._type(test, value, types)
-            self._known_value(test, value, facts)
+                self._type(test, value, span, types)
+            self._known_value(test, value, span, facts)
 
-    def _type(self, test: Test, value: Scalar, types: frozenset[str]) -> None:
+    def _type(self, test: Test, value: Scalar, span: Span, types: frozenset[str]) -> None:
         wanted = _wanted_types(test, value)
         if types & wanted or (test.operator in {"has", "has_any", "has_all"}):
             return
         what = f"text `{shown(value)}`" if isinstance(value, str) else f"`{shown(value)}`"
         message = f"`{test.path.text}` is {type_words(types)}, never {what}"
-        self.findings.add("E401", message, test.span, help=_conversion(value, types))
+        help, fix = _conversion(value, types)
+        edits = (Edit(span, fix),) if fix else ()
+        self.findings.add("E401", message, span, help=help, edits=edits)
 
-    def _known_value(self, test: Test, value: Scalar, facts: Sequence[Fact]) -> None:
+    def _known_value(self, test: Test, value: Scalar, span: Span, facts: Sequence[Fact]) -> None:
         if test.operator not in {"eq", "ne", "in", "not_in"} or test.ignore_case or any(fact.values is None for fact in facts):
             return
+        if test.path.steps == self.ruleset.events.type.steps and value not in self.ruleset.events.types:
+            return  # a type that is not declared was reported as that
         known = [item for fact in facts for item in fact.values or ()]
         if not any(type(value) is type(item) and value == item for item in known) and _TYPE_OF[type(value)] in (
             _types(facts) or _SCALARS
         ):
             names = [item for item in known if isinstance(item, str)]
-            help = did_you_mean(str(value), names) or "it is one of " + ", ".join(f"`{shown(item)}`" for item in known[:12])
-            self.findings.add("E402", f"`{test.path.text}` is never `{shown(value)}`", test.span, help=help)
+            help = "it is one of " + ", ".join(f"`{shown(item)}`" for item in known[:12])
+            message = f"`{test.path.text}` is never `{shown(value)}`"
+            self.findings.add_unknown("E402", message, span, str(value), names, otherwise=help)
 
 
 def narrow(items: Sequence[Condition], types: frozenset[str] | None, ruleset: Ruleset) -> frozenset[str] | None:
@@ -229,29 +244,27 @@ def narrow(items: Sequence[Condition], types: frozenset[str] | None, ruleset: Ru
     return types
 
 
-def _literals(test: Test) -> tuple[Scalar, ...]:
-    if test.operator in AGES or isinstance(test.value, FieldRef):
-        return ()
-    if isinstance(test.value, tuple):
-        return test.value
-    return (test.value,) if isinstance(test.value, str | int | float | bool) else ()
-
-
 def _wanted_types(test: Test, value: Scalar) -> frozenset[str]:
     if test.operator in {*ORDER, "between"} and isinstance(value, str):
         return frozenset(("string",))
     return frozenset((_TYPE_OF[type(value)],))
 
 
-def _conversion(value: Scalar, types: frozenset[str]) -> str:
+def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
+    """What to do about a value of the wrong type, and what to write in its place where that is sure."""
     if isinstance(value, str) and "number" in types and value.replace(".", "", 1).removeprefix("-").isdigit():
-        return f"without quotes it is a number: `{value}`"
+        return f"without quotes it is a number: `{value}`", value
+    if isinstance(value, str) and "number" in types and (said := _COMPARISON.fullmatch(value)):
+        fix = f"{{{_SIGNS.get(said[1], said[1])}: {said[2]}}}"
+        return f"a comparison is a map: `{fix}`", fix
     if isinstance(value, str) and types == {"boolean"}:
         word = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(value.lower(), value.lower())
-        return f"write `{word}`, without quotes" if word in {"true", "false"} else "write `true` or `false`, without quotes"
+        if word in {"true", "false"}:
+            return f"write `{word}`, without quotes", word
+        return "write `true` or `false`, without quotes", ""
     if not isinstance(value, str) and "string" in types:
-        return f"in quotes it is text: `'{shown(value)}'`"
-    return ""
+        return f"in quotes it is text: `'{shown(value)}'`", f"'{shown(value)}'"
+    return "", ""
 
 
 def _other_operator(test: Test, types: frozenset[str]) -> str:

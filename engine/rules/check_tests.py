@@ -12,18 +12,23 @@ from engine.rules.uses import expectations_of, names_in
 
 def check_tests(ruleset: Ruleset, declared: Collection[str], findings: Findings) -> None:
     """Check the names that tests use; those in `declared` are known, though a fault may keep them from the ruleset."""
+    filters = dict.fromkeys(rule.id for rule in ruleset.filters)
     for test in ruleset.tests:
         with findings.about(f"tests.{shown(test.name)}"):
             for name in _sources(test):
                 _known(name, "source", ruleset.enrichment.sources, test, findings)
             for expected in expectations_of(test):
-                _check_expectation(expected, test, ruleset, declared, findings)
+                _check_expectation(expected, test, ruleset, filters, declared, findings)
 
 
 def _check_expectation(
-    expected: Mapping[str, object], test: RuleTest, ruleset: Ruleset, declared: Collection[str], findings: Findings
+    expected: Mapping[str, object],
+    test: RuleTest,
+    ruleset: Ruleset,
+    filters: Collection[str],
+    declared: Collection[str],
+    findings: Findings,
 ) -> None:
-    filters = [rule.id for rule in ruleset.filters]
     for key, what, known in (
         ("filter", "filter", filters),
         ("filters", "filter", filters),
@@ -51,6 +56,5 @@ def _sources(test: RuleTest) -> list[str]:
 
 def _known(name: str, what: str, known: Collection[str], test: RuleTest, findings: Findings) -> None:
     if name not in known:
-        findings.add(
-            "E303", f"the test names the {what} `{shown(name)}`, which is not declared", test.span, help=did_you_mean(name, known)
-        )
+        message = f"the test names the {what} `{shown(name)}`, which is not declared"
+        findings.add("E303", message, test.span, help=did_you_mean(name, known))

@@ -9,14 +9,14 @@ from typing import Final
 
 from engine.rules.check_fields import check_fields
 from engine.rules.check_tests import check_tests
-from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.diagnostics import Findings, all_of, did_you_mean, shown
 from engine.rules.event_fields import schema_properties
 from engine.rules.model import Aggregation, Condition, Measure, Path, Ruleset, Span, Test, Use
 from engine.rules.nodes import ListNode
 from engine.rules.parse_conditions import MAX_TESTS
 from engine.rules.parse_operands import item_check
 from engine.rules.parser import Written
-from engine.rules.uses import conditions_of, derived_paths, leaves, lists_of, routes_of
+from engine.rules.uses import conditions_of, derived_paths, leaves, lists_of, placed_values, routes_of
 
 MAX_NAMED_DEPTH: Final = 16
 
@@ -42,8 +42,8 @@ def check(written: Written, findings: Findings) -> None:
 
 
 def _unknown(findings: Findings, what: str, name: str, known: Collection[str], span: Span, section: str) -> None:
-    help = did_you_mean(name, known) or f"declare it under `{section}:`"
-    findings.add("E303", f"there is no {what} `{shown(name)}`", span, help=help)
+    help = all_of(known) or f"declare it under `{section}:`"
+    findings.add_unknown("E303", f"there is no {what} `{shown(name)}`", span, name, sorted(known), otherwise=help)
 
 
 def _check_routes(ruleset: Ruleset, findings: Findings) -> None:
@@ -206,9 +206,9 @@ def _check_event_types(ruleset: Ruleset, findings: Findings) -> None:
 def _check_type_test(test: Test, ruleset: Ruleset, findings: Findings) -> None:
     if test.operator not in {"eq", "ne", "in", "not_in"} or test.ignore_case:
         return
-    for value in test.value if isinstance(test.value, tuple) else (test.value,):
+    for value, span in placed_values(test):
         if isinstance(value, str) and value not in ruleset.events.types:
-            _unknown(findings, "event type", value, ruleset.events.types, test.span, "events.types")
+            _unknown(findings, "event type", value, ruleset.events.types, span, "events.types")
 
 
 def _check_members(ruleset: Ruleset, findings: Findings) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
+from engine.rules.allowances import allow
 from engine.rules.checks import check
 from engine.rules.diagnostics import Finding, Findings
 from engine.rules.lints import lint
@@ -75,12 +76,15 @@ def load_ruleset(
     digest = digest_of(directory, contents)
     surroundings = Surroundings(environ, {*source_kinds, *_plugins(SOURCE_PLUGINS)})
     written = parse(nodes, schemas.schemas, digest, surroundings, _plugins(MEASURE_PLUGINS), findings)
-    check(written, findings)
+    if None not in nodes.values():
+        check(written, findings)  # without one of the files nobody knows which names there are
     if not findings.has_errors:
         lint(written, findings)
     sources = {file: data.decode("utf-8-sig", errors="replace") for file, data in contents.items()}
     ruleset = None if findings.has_errors else written.ruleset
-    return Loaded(ruleset, findings.in_order(), sources, Contents(digest, contents, frozenset(schemas.named)))
+    texts = {file: sources[file] for file in files}
+    found = allow(texts, findings.in_order(), complete=not findings.has_errors)
+    return Loaded(ruleset, found, sources, Contents(digest, contents, frozenset(schemas.named)))
 
 
 @dataclass(frozen=True, slots=True)

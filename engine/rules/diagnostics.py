@@ -2,11 +2,12 @@
 
 In: faults and doubts, as the loader, the parser, the checks and the lints meet them. Out: one flat list.
 Rule of the file: a code keeps its meaning for ever; a new meaning gets a new code. C is a setting, E1 YAML, E2 structure, E3 names, E4 types,
-E5 patterns and limits; W6 is a warning about meaning, W8 about tests.
+E5 patterns and limits; W6 is a warning about meaning, W8 about tests, W9 about comments that allow a warning.
 """
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,12 +93,24 @@ CODES: Final = {
     "W621": "a dot in the name of a host that matches any character",
     "W622": "a ruleset that costs more per event than is usual",
     "W801": "a filter without a matching and a non-matching test",
+    "W901": "a comment that allows a finding and does not say why",
+    "W902": "a comment that allows what cannot be allowed",
+    "W903": "a comment that allows a finding which is not there",
 }
 """Every code, with one line on what it stands for."""
 
+MAX_FINDINGS: Final = 10_000
+"""How many findings are kept of one rules directory; a hostile file can have one for every other byte."""
+
+_MAX_GUESSES: Final = 300
+_SURE: Final = 0.74
+_CLEARLY_NEARER: Final = 0.05
 _MAX_COMPARED_NAMES: Final = 1_000
 _MAX_COMPARED_CHARS: Final = 64
+_MAX_LISTED: Final = 12
 _MAX_SHOWN_CHARS: Final = 60
+_PLAIN: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]*")
+_NOT_TEXT: Final = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +122,20 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Text to write in place of what stands at a span; an empty span is a place to insert at."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One fault or doubt.
 
     `rule_id` is the section and the id (`filters.rapid_fire`), or empty outside of any rule. `help` says what to do or
-    why; `fix` is text to write in place of what stands at `span`. Either may be empty.
+    why; `fix` is text to write in place of what stands at `span`. Either may be empty. `edits` mend it without a person: they are
+    only there where the author can have meant nothing else.
     """
 
     code: str
@@ -123,6 +145,7 @@ class Finding:
     help: str = ""
     fix: str = ""
     related: tuple[Related, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
     @property
     def severity(self) -> Severity:
@@ -131,19 +154,54 @@ class Finding:
 
 
 class Findings:
-    """Collects findings, each with the rule it belongs to."""
+    """Collects findings, each with the rule it belongs to; at most MAX_FINDINGS, and beyond that only whether there are errors."""
 
     def __init__(self) -> None:
         self._found: list[Finding] = []
         self._rule_id = ""
+        self._guesses = 0
+        self._has_errors = False
 
     def add(
-        self, code: str, message: str, span: Span, *, help: str = "", fix: str = "", related: tuple[Related, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        help: str = "",
+        fix: str = "",
+        related: tuple[Related, ...] = (),
+        edits: tuple[Edit, ...] = (),
+        sure: bool = True,
     ) -> None:
-        """Keep a finding. `code` is one of CODES; a KeyError names a code that is not."""
+        """Keep a finding. `code` is one of CODES; a KeyError names a code that is not.
+
+        A `fix` is an edit as well, unless it is not `sure`: a guess, or a pattern with a part to fill in.
+        """
         if code not in CODES:
             raise KeyError(code)
-        self._found.append(Finding(code, message, span, self._rule_id, help, fix, related))
+        self._has_errors = self._has_errors or not code.startswith("W")
+        if len(self._found) < MAX_FINDINGS:
+            edits = edits or ((Edit(span, fix),) if fix and sure else ())
+            self._found.append(Finding(code, message, span, self._rule_id, help, fix, related, edits))
+
+    def add_unknown(
+        self, code: str, message: str, span: Span, word: str, known: Iterable[str], otherwise: str = "", prefix: str = ""
+    ) -> None:
+        """Keep a finding about an unknown `word` at `span`: with the nearest of the `known` ones, or else what to do `otherwise`.
+
+        The name is an edit where it is near enough, and no other is nearly as near. `prefix` is what of the text at `span` stands before
+        the word and is right. Names are compared for the first few hundred findings only: that is slow, and nobody reads on.
+        """
+        self._guesses += 1
+        if self._guesses > _MAX_GUESSES:
+            self.add(code, message, span, help=otherwise)
+            return
+        names = list(islice(known, _MAX_COMPARED_NAMES))
+        near = closest(word, names)
+        edits = (Edit(span, as_written(prefix + near)),) if near is not None and is_sure(word, near, names) else ()
+        help = (otherwise or all_of(names)) if near is None else f"did you mean `{prefix}{near}`?"
+        self.add(code, message, span, help=help, edits=edits)
 
     @contextmanager
     def about(self, rule_id: str) -> Iterator[None]:
@@ -157,13 +215,16 @@ class Findings:
     @property
     def has_errors(self) -> bool:
         """Whether a ruleset can be made of what was read so far."""
-        return any(finding.severity == "error" for finding in self._found)
+        return self._has_errors
 
     def in_order(self) -> list[Finding]:
         """All findings by file, line and column, each once."""
-        return sorted(
-            dict.fromkeys(self._found), key=lambda found: (found.span.file, found.span.line, found.span.col, found.code)
-        )
+        return in_order(dict.fromkeys(self._found))
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings by file, line and column."""
+    return sorted(findings, key=lambda found: (found.span.file, found.span.line, found.span.col, found.code))
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
@@ -176,15 +237,32 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return folded[near[0]] if near else None
 
 
+def is_sure(word: str, near: str, known: Iterable[str]) -> bool:
+    """Whether `word` can hardly stand for another one of the `known` names than `near`."""
+    folded = word.lower().replace("-", "_")
+    likeness = {name: difflib.SequenceMatcher(None, name.lower().replace("-", "_"), folded).ratio() for name in known}
+    best = likeness.pop(near, 0.0)
+    return best >= _SURE and best - max(likeness.values(), default=0.0) >= _CLEARLY_NEARER
+
+
+def as_written(name: str) -> str:
+    """A name as it stands in YAML: in quotes where it would otherwise mean something else."""
+    return name if _PLAIN.fullmatch(name) and name.lower() not in _NOT_TEXT else "'" + name.replace("'", "''") + "'"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A help line for an unknown name: the nearest known one, or all of them where they are few; empty otherwise."""
     names = list(islice(known, _MAX_COMPARED_NAMES))
     near = closest(word, names)
     if near is not None:
         return f"did you mean `{near}`?"
-    if 0 < len(names) <= 12:
-        return "known here: " + ", ".join(f"`{name}`" for name in sorted(names))
-    return ""
+    return all_of(names)
+
+
+def all_of(known: Iterable[str]) -> str:
+    """A help line with all known names where they are few; empty otherwise."""
+    names = list(islice(known, _MAX_LISTED + 1))
+    return "known here: " + ", ".join(f"`{name}`" for name in sorted(names)) if 0 < len(names) <= _MAX_LISTED else ""
 
 
 def shown(value: object) -> str:

@@ -106,7 +106,9 @@ def _field(field: KnownField) -> Schema:
     if field.values is None:
         return schema
     # The values are asked for where the value stands alone; `{eq: …, ignore_case: true}` may be written in any case.
-    return {**schema, "if": {"not": {"type": "object"}}, "then": {"enum": list(field.values)}}
+    # Editors offer `examples`; what stands under `then` they only check.
+    values = list(field.values)
+    return {**schema, "examples": values, "if": {"not": {"type": "object"}}, "then": {"enum": values}}
 
 
 def _test_name(types: frozenset[str]) -> str:

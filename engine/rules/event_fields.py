@@ -109,10 +109,12 @@ class EventFields:
             yield None
 
     def _known_names(self) -> tuple[str, ...]:
-        """What a path may begin with: members that schemas declare, sources, and `derived`."""
+        """What a path may begin with: members that schemas declare, sources and what they take over, and `derived`."""
         names: dict[str, None] = dict.fromkeys((*self._ruleset.enrichment.sources, "derived"))
         for root in self.roots(None):
             names.update(dict.fromkeys(_properties(root.node) if root else ()))
+        for source in self._ruleset.enrichment.sources.values():
+            names.update(dict.fromkeys(f"{source.name}.{field}" for field in source.fields))
         return tuple(names)
 
     def _source_fact(self, path: Path) -> Fact:

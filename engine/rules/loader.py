@@ -40,6 +40,11 @@ def split_lines(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
+def line_starts(text: str) -> list[int]:
+    """The offset at which each line begins, as YAML counts lines."""
+    return [0, *(found.end() for found in _LINE_BREAK.finditer(text))]
+
+
 def load_yaml(file: str, data: bytes, findings: Findings) -> Node | None:
     """The one document of a file, or None where it cannot be read; then a finding says why.
 
@@ -119,10 +124,11 @@ def _decode(file: str, data: bytes, findings: Findings) -> str | None:
 class _Open:
     """A collection that is not closed yet."""
 
-    __slots__ = ("anchor", "entries", "is_map", "items", "keys", "pending", "size", "start")
+    __slots__ = ("anchor", "entries", "in_brackets", "is_map", "items", "keys", "pending", "size", "start")
 
     def __init__(self, event: yaml.CollectionStartEvent, start: Span) -> None:
         self.is_map = isinstance(event, yaml.MappingStartEvent)
+        self.in_brackets = bool(event.flow_style)
         self.anchor = event.anchor
         self.start = start
         self.items: list[Node] = []
@@ -226,7 +232,9 @@ class _Builder:
 
     def _end(self, event: yaml.Event) -> None:
         done = self._open.pop()
-        last = done.entries[-1].value.span if done.entries else done.items[-1].span if done.items else self._span(event)
+        last = self._span(event)
+        if not done.in_brackets:  # the end of an indented collection is only noticed further down
+            last = done.entries[-1].value.span if done.entries else done.items[-1].span if done.items else last
         span = Span(self._file, done.start.line, done.start.col, last.end_line, last.end_col)
         node: Node = MapNode(tuple(done.entries), span) if done.is_map else ListNode(tuple(done.items), span)
         if done.anchor:

@@ -66,7 +66,7 @@ class Test:
     matches, has; a pair for between; a tuple of scalars or a `ListRef` for in, not_in, has_any, has_all,
     matches_any, in_cidr and the `_any` and `_all` forms; a bool for exists and is_null; a duration in ms for within
     and older_than; a `Condition` for some and every (paths start at the element) and for size (the empty path is
-    the number of elements).
+    the number of elements). `value_spans` says where the one value stands, or each of a tuple's.
     """
 
     path: Path
@@ -75,6 +75,7 @@ class Test:
     ignore_case: bool = False
     if_missing: Literal["match", "no_match"] | None = None
     span: Span = field(default=NOWHERE, compare=False)
+    value_spans: tuple[Span, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.diagnostics import Findings, shown
 from engine.rules.model import Aggregation, Emit, Measure
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.parse_conditions import ConditionReader
@@ -181,10 +181,9 @@ def _bare_measure(entry: Entry, node: ScalarNode, known: Sequence[str], findings
     if node.value == "count":
         return Measure(entry.key, "count", span=entry.key_span)
     if node.text in known:
-        findings.add("E203", f"`{node.text}` needs to know of what", node.span, fix=f"{{{node.text}: FIELD}}")
+        findings.add("E203", f"`{node.text}` needs to know of what", node.span, fix=f"{{{node.text}: FIELD}}", sure=False)
     else:
-        help = did_you_mean(node.text, known)
-        findings.add("E303", f"there is no measure `{shown(node.text)}`", node.span, help=help)
+        findings.add_unknown("E303", f"there is no measure `{shown(node.text)}`", node.span, node.text, known)
     return None
 
 
@@ -196,12 +195,8 @@ def _wrong_kinds(entry: Entry, node: MapNode, kinds: list[str], known: Sequence[
     first = node.entries[0] if node.entries else None
     span = first.key_span if first else node.span
     name = shown(first.key) if first else "nothing"
-    findings.add(
-        "E303",
-        f"there is no measure `{name}`",
-        span,
-        help=did_you_mean(name, known) or "one of " + ", ".join(f"`{kind}`" for kind in known),
-    )
+    help = "one of " + ", ".join(f"`{kind}`" for kind in known)
+    findings.add_unknown("E303", f"there is no measure `{name}`", span, first.key if first else "", known, otherwise=help)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ all, any, none, not and use join tests; a map holds where every line of it holds
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from engine.rules.diagnostics import Findings, closest, did_you_mean, shown
+from engine.rules.diagnostics import Edit, Findings, shown
 from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Span, Test, Use
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null
 from engine.rules.parse_operands import EQUALITY, FLAGS, OPERATORS, ORDER, TEXT, TEXT_LISTS, VALUE_LISTS, Operand, read_operand
-from engine.rules.reading import described, lacks_blank, read_boolean, read_key_path
+from engine.rules.reading import blank_edits, described, lacks_blank, read_boolean, read_key_path
 
 MAX_CONDITION_DEPTH: Final = 8
 MAX_TESTS: Final = 200
@@ -62,7 +62,8 @@ class ConditionReader:
             self._findings.add("E503", f"a condition nested more than {MAX_CONDITION_DEPTH} deep", node.span, help=help)
             return None
         if not isinstance(node, MapNode):
-            self._findings.add("E208", f"a condition is a map, not {described(node)}", node.span, help=_condition_help(node))
+            message = f"a condition is a map, not {described(node)}"
+            self._findings.add("E208", message, node.span, help=_condition_help(node), edits=blank_edits(node))
             return None
         if not node.entries:
             self._findings.add("E208", "an empty condition", node.span, help="say what must hold: `field: value`")
@@ -144,7 +145,9 @@ class ConditionReader:
         """The tests of one field: a scalar means eq, a map names operators."""
         if isinstance(node, ScalarNode):
             value = read_operand("eq", node, self._findings)
-            return self._counted(Test(path, "eq", value, span=path.span)) if value is not None else None
+            if value is None:
+                return None
+            return self._counted(Test(path, "eq", value, span=path.span, value_spans=(node.span,)))
         if isinstance(node, ListNode):
             self._bare_list(path, node)
             return None
@@ -158,9 +161,10 @@ class ConditionReader:
 
     def _bare_list(self, path: Path, node: ListNode) -> None:
         items = [item.text for item in node.items if isinstance(item, ScalarNode) and item.plain]
-        fix = f"{{in: [{', '.join(items)}]}}" if 0 < len(items) == len(node.items) <= _MAX_SHOWN_ITEMS else "{in: […]}"
+        whole = 0 < len(items) == len(node.items) <= _MAX_SHOWN_ITEMS
+        fix = f"{{in: [{', '.join(items)}]}}" if whole else "{in: […]}"
         help = "for a field that is a list itself write `has`, `has_any` or `has_all`"
-        self._findings.add("E210", f"`{path.text}` is compared with a list", node.span, help=help, fix=fix)
+        self._findings.add("E210", f"`{path.text}` is compared with a list", node.span, help=help, fix=fix, sure=whole)
 
     def _test(self, path: Path, entry: Entry, modifiers: "_Modifiers", scope: _Scope) -> Condition | None:
         if entry.key not in OPERATORS:
@@ -171,7 +175,8 @@ class ConditionReader:
             return None
         ignore_case = modifiers.ignore_case and entry.key in _CASED
         if_missing = None if entry.key in FLAGS else modifiers.if_missing
-        return self._counted(Test(path, entry.key, value, ignore_case, if_missing, entry.key_span))
+        places = _places(entry.value)
+        return self._counted(Test(path, entry.key, value, ignore_case, if_missing, entry.key_span, places))
 
     def _operand(self, entry: Entry, scope: _Scope) -> Operand | Condition | None:
         inner = replace(scope, element=True, depth=scope.depth + 1)
@@ -191,8 +196,9 @@ class ConditionReader:
         if isinstance(node, MapNode):
             wrong = next((entry for entry in node.entries if entry.key not in _NUMBERS), None)
             if wrong:
-                help = did_you_mean(wrong.key, _NUMBERS) or "sizes are compared as numbers: `size: {gte: 1}`"
-                self._findings.add("E209", f"`{shown(wrong.key)}` does not compare a size", wrong.key_span, help=help)
+                help = "sizes are compared as numbers: `size: {gte: 1}`"
+                message = f"`{shown(wrong.key)}` does not compare a size"
+                self._findings.add_unknown("E209", message, wrong.key_span, wrong.key, sorted(_NUMBERS), otherwise=help)
                 return None
         elif not isinstance(node, ScalarNode) or isinstance(node.value, bool) or not isinstance(node.value, int):
             help = "write `size: 3` or `size: {gte: 1}`"
@@ -241,20 +247,32 @@ class ConditionReader:
             return "match"
         if word == "no_match":
             return "no_match"
-        near = did_you_mean(word, ("match", "no_match"))
-        self._findings.add("E212", f"`if_missing` is `match` or `no_match`, not {described(node)}", node.span, help=near)
+        message = f"`if_missing` is `match` or `no_match`, not {described(node)}"
+        self._findings.add_unknown("E212", message, node.span, word, ("match", "no_match"))
         return None
 
     def _unknown_operator(self, path: Path, entry: Entry) -> None:
+        message = f"unknown operator `{shown(entry.key)}`"
         other = _OTHER_WORDS.get(entry.key.lower())
-        help = f"did you mean `{other}`?" if other else ""
-        if not help and (near := closest(entry.key, OPERATORS | set(_MODIFIERS))):
-            help = f"did you mean `{near}`?"
-        if not help and not entry.key.isidentifier():
+        if other:
+            edits = (Edit(entry.key_span, other),) if other in OPERATORS | set(_MODIFIERS) else ()
+            self._findings.add("E209", message, entry.key_span, help=f"did you mean `{other}`?", edits=edits)
+            return
+        operator, colon, value = entry.key.partition(":")
+        if colon and operator in OPERATORS and is_null(entry.value):
+            edits = (Edit(entry.key_span, f"{operator}: {value}"),)
+            help = f"write `{operator}: {shown(value)}`, with a blank after the colon"
+            self._findings.add("E209", message, entry.key_span, help=help, edits=edits)
+            return
+        help = ""
+        if entry.key.isdecimal():
+            help = "inside `{…}` a comma ends the value: a number has no separators"
+        elif not entry.key.isidentifier():
             help = "operators are words, such as `eq`, `lt`, `gte`, `in`, `contains`"
-        elif not help and path.text:
+        elif path.text:
             help = f"a member of `{path.text}` is written with a dot: `{path.text}.{shown(entry.key)}`"
-        self._findings.add("E209", f"unknown operator `{shown(entry.key)}`", entry.key_span, help=help)
+        known = sorted(OPERATORS | set(_MODIFIERS))
+        self._findings.add_unknown("E209", message, entry.key_span, entry.key, known, otherwise=help)
 
     def _counted(self, test: Test) -> Test:
         self._tests += 1
@@ -278,6 +296,11 @@ def _joined(parts: list[Condition | None], span: Span) -> Condition | None:
             return None
         flat.extend(part.items if isinstance(part, All) else (part,))
     return flat[0] if len(flat) == 1 else All(tuple(flat), span)
+
+
+def _places(node: Node) -> tuple[Span, ...]:
+    """Where the values stand that an operator compares with."""
+    return tuple(item.span for item in node.items) if isinstance(node, ListNode) else (node.span,)
 
 
 def _condition_help(node: Node) -> str:

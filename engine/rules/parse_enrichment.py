@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 from zoneinfo import available_timezones
 
-from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.diagnostics import Findings, shown
 from engine.rules.model import Derived, Enrichment, FieldRef, Path, Source
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.parse_filters import read_jmespath
@@ -59,10 +59,13 @@ def _derived(entry: Entry, findings: Findings) -> Derived | None:
     kinds = [kind for kind in _KINDS_OF_DERIVED if reader.has(kind)]
     if len(kinds) != 1:
         keys = [other.key for other in reader.node.entries]
-        help = (did_you_mean(keys[0], _KINDS_OF_DERIVED) if len(keys) == 1 and not kinds else "") or "one of " + ", ".join(
-            f"`{kind}`" for kind in _KINDS_OF_DERIVED
-        )
-        findings.add("E203", f"a derived field says how it is computed once, not {len(kinds)} times", entry.key_span, help=help)
+        help = "one of " + ", ".join(f"`{kind}`" for kind in _KINDS_OF_DERIVED)
+        message = f"a derived field says how it is computed once, not {len(kinds)} times"
+        if len(keys) == 1 and not kinds:
+            place = reader.node.entries[0].key_span
+            findings.add_unknown("E203", message, place, keys[0], _KINDS_OF_DERIVED, otherwise=help)
+        else:
+            findings.add("E203", message, entry.key_span, help=help)
         return None
     node = reader.take(kinds[0], example=f"{kinds[0]}: …")
     args = None if node is None else _DERIVED_ARGS[kinds[0]](reader, node)
@@ -125,11 +128,9 @@ def _timezone(node: Node, findings: Findings) -> str | FieldRef | None:
         return None if path is None else FieldRef(path)
     name = read_text(node, "`timezone`", findings)
     if name and local_hour(0, name) is None:
-        help = (
-            did_you_mean(name, sorted(available_timezones()))
-            or "write a name such as `Europe/Berlin` or `UTC`; a field is `{field: path}`"
-        )
-        findings.add("E505", f"there is no time zone `{shown(name)}`", node.span, help=help)
+        help = "write a name such as `Europe/Berlin` or `UTC`; a field is `{field: path}`"
+        zones = sorted(available_timezones())
+        findings.add_unknown("E505", f"there is no time zone `{shown(name)}`", node.span, name, zones, otherwise=help)
     return name or None
 
 

@@ -81,9 +81,12 @@ def _late_policy(node: Node | None, findings: Findings) -> LatePolicy:
     if word == "drop":
         return LatePolicy("drop")
     if node is not None and word != "flag":
-        fix = route_fix(word)
-        help = "" if fix else "write `flag`, `drop` or `{route: NAME}`"
-        findings.add("E204", f"`late` cannot be {described(node)}", node.span, help=help, fix=fix)
+        message = f"`late` cannot be {described(node)}"
+        if fix := route_fix(word):
+            findings.add("E204", message, node.span, fix=fix)
+        else:
+            help = "write `flag`, `drop` or `{route: NAME}`"
+            findings.add_unknown("E204", message, node.span, word, ("flag", "drop"), otherwise=help)
     return LatePolicy("flag")
 
 

@@ -7,7 +7,7 @@ list, in the order they are carried out.
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 
-from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.diagnostics import Findings, shown
 from engine.rules.model import Action, Allow, Block, Condition, Extract, FieldRef, Filter, Path, Route, Scalar, SendTo, Transform
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode, is_null, plain_value
 from engine.rules.parse_conditions import ConditionReader
@@ -117,7 +117,7 @@ def _action(node: Node, findings: Findings) -> Action | None:
     entry = node.entries[0]
     read = _READERS.get(entry.key)
     if read is None:
-        findings.add("E201", f"unknown action `{shown(entry.key)}`", entry.key_span, help=did_you_mean(entry.key, _ACTIONS))
+        findings.add_unknown("E201", f"unknown action `{shown(entry.key)}`", entry.key_span, entry.key, _ACTIONS)
         return None
     if is_null(entry.value):
         findings.add("E211", f"`{entry.key}` has no value", entry.value.span, help=f"write `{entry.key}: {{}}`")
@@ -214,7 +214,7 @@ def _writable(path: Path | None, findings: Findings) -> Path | None:
 
 def _kept(node: Node, findings: Findings) -> int:
     if not isinstance(node, MapNode):
-        findings.add("E203", f"a mask is a map, not {described(node)}", node.span, fix="{keep_last: 4}")
+        findings.add("E203", f"a mask is a map, not {described(node)}", node.span, fix="{keep_last: 4}", sure=False)
         return 0
     reader = MapReader(node, "a mask", findings)
     kept = reader.integer("keep_last", 0, 0, _MAX_KEPT, required=True, example="keep_last: 4")

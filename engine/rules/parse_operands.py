@@ -213,7 +213,8 @@ def _order(operator: str, node: Node, findings: Findings) -> Scalar | None:
         return value
     text = node.text if isinstance(node, ScalarNode) else ""
     help, fix = _order_help(text)
-    findings.add("E210", f"`{operator}` compares with a number or a time, not {described(node)}", node.span, help=help, fix=fix)
+    message = f"`{operator}` compares with a number or a time, not {described(node)}"
+    findings.add("E210", message, node.span, help=help, fix=fix, sure="T" not in fix)  # which offset was meant is a guess
     return None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.diagnostics import Findings, shown
 from engine.rules.loader import resolve
 from engine.rules.model import MAX_WAITING, Breaker, Cache, Source, SourceSpec
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, plain_value
@@ -100,8 +100,8 @@ def _spec(node: Node, surroundings: Surroundings, findings: Findings) -> SourceS
         return None
     entry = node.entries[0]
     if entry.key not in surroundings.source_kinds:
-        help = did_you_mean(entry.key, surroundings.source_kinds)
-        findings.add("E303", f"there is no kind of source `{shown(entry.key)}` here", entry.key_span, help=help)
+        message = f"there is no kind of source `{shown(entry.key)}` here"
+        findings.add_unknown("E303", message, entry.key_span, entry.key, sorted(surroundings.source_kinds))
         return None
     reader = read_map(entry.value, f"`{entry.key}`", findings)
     if reader is None:

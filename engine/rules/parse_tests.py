@@ -6,7 +6,7 @@ In: its nodes. Out: `model.RuleTest`, bodies as written. Rule of the file: a tes
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from engine.rules.diagnostics import Findings, Related, did_you_mean, shown
+from engine.rules.diagnostics import Findings, Related, shown
 from engine.rules.model import RuleTest, Span
 from engine.rules.nodes import ListNode, MapNode, Node, is_null, plain_value
 from engine.rules.reading import MapReader, described, read_choice, read_duration_ms, read_items, read_map, read_text
@@ -118,9 +118,8 @@ def _steps(items: Sequence[Node], reader: MapReader) -> None:
         entry = step.node.entries[0]
         read = _STEP_READERS.get(entry.key)
         if read is None:
-            reader.findings.add(
-                "E201", f"unknown step `{shown(entry.key)}`", entry.key_span, help=did_you_mean(entry.key, _STEPS)
-            )
+            message = f"unknown step `{shown(entry.key)}`"
+            reader.findings.add_unknown("E201", message, entry.key_span, entry.key, _STEPS)
             continue
         expects = expects or entry.key == "expect"
         read(entry.value, reader.findings)

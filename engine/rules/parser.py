@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from engine.rules.diagnostics import Findings
+from engine.rules.diagnostics import Edit, Findings
 from engine.rules.model import Events, Ruleset, Span
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode
 from engine.rules.parse_aggregations import parse_aggregations
@@ -123,7 +123,9 @@ def _version(reader: MapReader) -> None:
     if version is None:
         span = reader.node.span
         place = Span(span.file, span.line, span.col, span.line, span.col)
-        reader.findings.add("E215", "the file does not say `version: 1`", place, help="write `version: 1` as its first line")
+        edits = (Edit(place, "version: 1\n"),) if reader.node.entries else ()
+        help = "write `version: 1` as its first line"
+        reader.findings.add("E215", "the file does not say `version: 1`", place, help=help, edits=edits)
     elif not isinstance(version, ScalarNode) or version.value is True or version.value != 1:
         text = version.text if isinstance(version, ScalarNode) else ""
         reader.findings.add("E215", f"version `{text}` of the rules language is not known", version.span, fix="1")

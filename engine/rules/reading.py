@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from engine.rules.diagnostics import Findings, Related, closest, did_you_mean, shown
-from engine.rules.model import Path, Scalar
+from engine.rules.diagnostics import Edit, Findings, Related, all_of, shown
+from engine.rules.model import Path, Scalar, Span
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_of
 from engine.rules.paths import PathInvalid, parse_path
 
@@ -124,35 +124,49 @@ class MapReader:
     def map(self, key: str, *, required: bool = False, example: str = "") -> "MapReader | None":
         """The map under `key`, to be read and finished in turn."""
         node = self.take(key, required=required, example=example)
-        return None if node is None else read_map(node, f"`{key}`", self.findings)
+        return None if node is None else read_map(node, f"`{key}`", self.findings, example)
 
     def finish(self) -> None:
         """Report the keys that nobody asked for."""
+        present = {entry.key for entry in self.node.entries}
+        free = [key for key in self._known if key not in present]
         for entry in self.node.entries:
             if entry.key not in self._known:
-                help = did_you_mean(entry.key, self._known)
-                self.findings.add("E201", f"unknown key `{shown(entry.key)}` in {self.where}", entry.key_span, help=help)
+                message = f"unknown key `{shown(entry.key)}` in {self.where}"
+                self.findings.add_unknown("E201", message, entry.key_span, entry.key, free, otherwise=all_of(self._known))
 
 
-def read_map(node: Node, what: str, findings: Findings) -> MapReader | None:
-    """The node as a map to read from."""
+def read_map(node: Node, what: str, findings: Findings, example: str = "") -> MapReader | None:
+    """The node as a map to read from. `example` is what to write in the place of a single value."""
     if isinstance(node, MapNode):
         return MapReader(node, what, findings)
-    findings.add("E203", f"{what} is a map, not {described(node)}", node.span, help=_map_help(node))
+    findings.add(
+        "E203", f"{what} is a map, not {described(node)}", node.span, help=_map_help(node, example), edits=blank_edits(node)
+    )
     return None
 
 
-def _map_help(node: Node) -> str:
+def _map_help(node: Node, example: str) -> str:
     if lacks_blank(node):
         return "write `key: value`, with a blank after the colon"
     if isinstance(node, ListNode):
         return "leave out the `- `: write `name: …` on each line"
+    if example:
+        return f"write `{example}`"
     return "write `key: value` on the lines below"
 
 
 def lacks_blank(node: Node) -> bool:
     """Whether the node is text such as `key:value`, which was meant as a map."""
     return isinstance(node, ScalarNode) and node.plain and _KEY_AND_VALUE.match(node.text) is not None
+
+
+def blank_edits(node: Node) -> tuple[Edit, ...]:
+    """The blank that text such as `key:value` lacks."""
+    if not isinstance(node, ScalarNode) or not lacks_blank(node):
+        return ()
+    col = node.span.col + node.text.index(":") + 1
+    return (Edit(Span(node.span.file, node.span.line, col, node.span.line, col), " "),)
 
 
 def named_entries(node: Node | None, what: str, findings: Findings, *, member: bool = False) -> Iterator[Entry]:
@@ -223,6 +237,8 @@ def read_whole(node: Node, what: str, minimum: int, maximum: int, findings: Find
 
 def _as_number_text(node: Node) -> str:
     bare = node.text.replace("_", "").replace(",", "") if isinstance(node, ScalarNode) else ""
+    if re.fullmatch(r"[1-9][0-9]*[kKM]", bare):
+        return str(int(bare[:-1]) * (1_000_000 if bare.endswith("M") else 1_000))
     return bare if re.fullmatch(r"-?[1-9][0-9]*(\.[0-9]+)?", bare) else ""
 
 
@@ -230,10 +246,10 @@ def read_choice(node: Node, what: str, choices: Sequence[str], findings: Finding
     """The node as one of a few words."""
     if isinstance(node, ScalarNode) and node.value in choices:
         return str(node.value)
-    near = closest(node.text, choices) if isinstance(node, ScalarNode) else None
-    help = f"did you mean `{near}`?" if near else "one of " + ", ".join(f"`{choice}`" for choice in choices)
-    seen = f"`{shown(node.text)}`" if isinstance(node, ScalarNode) and node.text else kind_of(node)
-    findings.add("E204", f"{what} cannot be {seen}", node.span, help=help)
+    help = "one of " + ", ".join(f"`{choice}`" for choice in choices)
+    text = node.text if isinstance(node, ScalarNode) else ""
+    seen = f"`{shown(text)}`" if text else kind_of(node)
+    findings.add_unknown("E204", f"{what} cannot be {seen}", node.span, text, choices, otherwise=help)
     return None
 
 
@@ -242,10 +258,9 @@ def read_duration_ms(node: Node, what: str, findings: Findings) -> int | None:
     text = node.text if isinstance(node, ScalarNode) else ""
     duration_ms = parse_duration(text)
     if duration_ms is None:
-        fix = _duration_fix(text)
-        findings.add(
-            "E206", f"{what} is a duration, not {described(node)}", node.span, help="" if fix else _DURATION_HELP, fix=fix
-        )
+        fix, sure = _duration_fix(text)
+        message = f"{what} is a duration, not {described(node)}"
+        findings.add("E206", message, node.span, help="" if fix else _DURATION_HELP, fix=fix, sure=sure)
         return None
     if duration_ms > _MAX_DURATION_MS:
         findings.add("E206", f"{what} of `{text}` is longer than ten years", node.span)
@@ -259,17 +274,20 @@ def parse_duration(text: str) -> int | None:
     return None if match is None else int(match[1]) * _UNIT_MS[match[2]]
 
 
-def _duration_fix(text: str) -> str:
-    worded = re.fullmatch(r"([1-9][0-9]*)\s*([A-Za-z]+)", text)
-    if worded is None:
-        return ""
-    number, unit = int(worded[1]), worded[2].lower()
-    if unit.startswith("w"):
-        return f"{number * 7}d"
+def _duration_fix(text: str) -> tuple[str, bool]:
+    """What another way to write a duration is here, and whether that is sure: how long is a month?"""
+    worded = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Za-z]*)", text)
+    if worded is None or (float(worded[1]) and not worded[2]):
+        return "", False
+    number, unit = float(worded[1]), worded[2].lower()
+    if not number:
+        return "0ms", True
+    days = 365 if unit.startswith("y") else 30 if unit.startswith("mo") else 7 if unit.startswith("w") else 0
+    if days:
+        return as_duration(round(number * days * _UNIT_MS["d"]), "d"), days == 7
     starts = {"mi": "m", "ms": "ms", "milli": "ms", "s": "s", "h": "h", "d": "d", "m": "m"}
-    if unit.startswith("mo"):
-        return f"{number * 30}d"
-    return next((f"{number}{short}" for start, short in starts.items() if unit.startswith(start)), "")
+    short = next((short for start, short in starts.items() if unit.startswith(start)), None)
+    return (as_duration(round(number * _UNIT_MS[short]), short), True) if short else ("", False)
 
 
 def read_path(node: Node, findings: Findings) -> Path | None:
@@ -325,9 +343,10 @@ def described(node: Node) -> str:
     return kind_of(node)
 
 
-def as_duration(duration_ms: int) -> str:
-    """A duration in the largest unit that holds it without a rest."""
-    for unit in ("d", "h", "m", "s"):
+def as_duration(duration_ms: int, largest: str = "d") -> str:
+    """A duration in the largest unit that holds it without a rest, and is not above `largest`."""
+    units = list(reversed(_UNIT_MS))
+    for unit in units[units.index(largest) :]:
         if duration_ms and duration_ms % _UNIT_MS[unit] == 0:
             return f"{duration_ms // _UNIT_MS[unit]}{unit}"
     return f"{duration_ms}ms"

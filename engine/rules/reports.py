@@ -1,33 +1,56 @@
 """Findings as text: for people, for grep, for programs.
 
 In: findings in order, and the texts of the files. Out: one string, ending with a line break. Rule of the file: one function a form, all with one
-signature; `FORMS` names them.
+signature; `FORMS` names them. The forms of other tools are in `machine_reports.py`.
 """
 
 import json
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from engine.rules.diagnostics import Finding
 from engine.rules.loader import split_lines
+from engine.rules.machine_reports import github, junit, sarif
 from engine.rules.model import Span
+from engine.rules.report_lines import concise_line, place, total
+from engine.rules.snippets import snippet
 
 JSON_VERSION: Final = 1
 
-_MAX_LINE_CHARS: Final = 160
+_RED: Final = "\x1b[1;31m"
+_YELLOW: Final = "\x1b[1;33m"
+_DIM: Final = "\x1b[2m"
+_BOLD: Final = "\x1b[1m"
+_PLAIN: Final = "\x1b[0m"
 
 
-def human(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a report for people looks. Of more findings than `most`, errors are shown first, and the rest is counted.
+
+    `width` is in columns.
+    """
+
+    colour: bool = False
+    width: int = 160
+    most: int = 200
+
+
+def human(findings: Sequence[Finding], sources: Mapping[str, str], style: Style = Style()) -> str:
     """Each finding with the line it stands on, what to do, and a count at the end."""
-    lines = {file: split_lines(text) for file, text in sources.items()}
-    blocks = [_block(finding, lines.get(finding.span.file, [])) for finding in findings]
-    return "\n".join([*blocks, _total(findings, sources)])
+    shown = _most(findings, style.most)
+    files = {file for finding in shown for file in (finding.span.file, *(related.span.file for related in finding.related))}
+    lines = {file: split_lines(text) for file, text in sources.items() if file in files}
+    blocks = [_block(finding, lines, style) for finding in shown]
+    return "\n".join([*blocks, *_left_out(findings, shown), f"{total(findings, sources)}\n"])
 
 
-def concise(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
+def concise(findings: Sequence[Finding], sources: Mapping[str, str], style: Style = Style()) -> str:
     """One line each: `file:line:col: error E301 message`, with what to do in brackets; and a count at the end."""
-    return "".join(f"{_concise_line(finding)}\n" for finding in findings) + _total(findings, sources)
+    shown = _most(findings, style.most)
+    lines = [f"{concise_line(finding)}\n" for finding in shown]
+    return "".join([*lines, *_left_out(findings, shown)]) + f"{total(findings, sources)}\n"
 
 
 def as_json(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
@@ -50,62 +73,53 @@ FORMS: Final[dict[str, Callable[[Sequence[Finding], Mapping[str, str]], str]]] =
     "human": human,
     "concise": concise,
     "json": as_json,
+    "sarif": sarif,
+    "github": github,
+    "junit": junit,
 }
 """Every form by the name that `--format` takes."""
 
 
-def _concise_line(finding: Finding) -> str:
-    span = finding.span
-    advice = "; ".join(part for part in (finding.help, f"write `{finding.fix}`" if finding.fix else "") if part)
-    return f"{_place(span)}: {finding.severity} {finding.code} {finding.message}" + (f" ({advice})" if advice else "")
+def _most(findings: Sequence[Finding], most: int) -> Sequence[Finding]:
+    """The findings to show, in their order: all, or errors before warnings."""
+    if len(findings) <= most:
+        return findings
+    worst = sorted(range(len(findings)), key=lambda index: findings[index].severity)[:most]
+    return [findings[index] for index in sorted(worst)]
 
 
-def _block(finding: Finding, lines: Sequence[str]) -> str:
-    span = finding.span
-    gutter = " " * len(str(span.line))
+def _left_out(findings: Sequence[Finding], shown: Sequence[Finding]) -> list[str]:
+    left = len(findings) - len(shown)
+    return [f"… and {left:,} more; `--max-findings` says how many are shown, `--format json` has all\n"] if left else []
+
+
+def _block(finding: Finding, lines: Mapping[str, Sequence[str]], style: Style) -> str:
+    spans = [finding.span, *(related.span for related in finding.related)]
+    gutter = " " * max(len(str(span.line)) for span in spans)
     rule = f" ({finding.rule_id})" if finding.rule_id else ""
-    parts = [f"{finding.severity}[{finding.code}]: {finding.message}", f"{gutter}--> {_place(span)}{rule}"]
-    if 0 < span.line <= len(lines):
-        parts += _snippet(span, lines[span.line - 1], gutter)
-    parts += [f"{gutter} = help: {finding.help}"] if finding.help else []
-    parts += [f"{gutter} = fix: `{finding.fix}`"] if finding.fix else []
-    parts += [f"{gutter} = note: {related.message}: {_place(related.span)}" for related in finding.related]
+    colour = _RED if finding.severity == "error" else _YELLOW
+    title = f"{_in(colour, f'{finding.severity}[{finding.code}]', style)}: {_in(_BOLD, finding.message, style)}"
+    parts = [title, f"{gutter}--> {place(finding.span)}{rule}"]
+    parts += _snippet(finding.span, lines, gutter, "^", colour, style)
+    mends = " (--fix)" if finding.edits else ""
+    parts += [f"{gutter} = help: {finding.help}{'' if finding.fix else mends}"] if finding.help else []
+    parts += [f"{gutter} = fix: `{finding.fix}`{mends}"] if finding.fix else []
+    for related in finding.related:
+        parts.append(f"{gutter} = note: {related.message}: {place(related.span)}")
+        parts += _snippet(related.span, lines, gutter, "-", _DIM, style)
     return "\n".join(parts) + "\n"
 
 
-def _snippet(span: Span, line: str, gutter: str) -> list[str]:
-    begin = max(0, span.col - _MAX_LINE_CHARS // 2) if len(line) > _MAX_LINE_CHARS else 0
-    seen = "".join(char if char.isprintable() else " " for char in line[begin : begin + _MAX_LINE_CHARS])
-    start = span.col - 1 - begin
-    end = span.end_col - 1 - begin if span.end_line == span.line else len(seen)
-    caret = " " * _width(seen[:start]) + "^" * max(1, _width(seen[start:end].rstrip()))
-    return [f"{gutter} |", f"{span.line} | {seen}", f"{gutter} | {caret}"]
+def _snippet(span: Span, lines: Mapping[str, Sequence[str]], gutter: str, mark: str, colour: str, style: Style) -> list[str]:
+    shown = snippet(span, lines.get(span.file, ()), gutter, mark, max(20, style.width - len(gutter) - 3))
+    if not shown:
+        return []
+    under, marks = shown[1].split("| ", 1)
+    return [f"{gutter} |", shown[0], f"{under}| {_in(colour, marks, style)}"]
 
 
-def _width(text: str) -> int:
-    """How many columns of a terminal the text takes."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 0 if unicodedata.combining(char) else 1 for char in text)
-
-
-def _place(span: Span) -> str:
-    """`file:line:col`, or for what is no file, an environment variable say, its name alone."""
-    return f"{_printable(span.file)}:{span.line}:{span.col}" if span.line else _printable(span.file)
-
-
-def _printable(file: str) -> str:
-    """A file name that is safe to print."""
-    return "".join(char if char.isprintable() else "?" for char in file)
-
-
-def _total(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
-    errors, warnings, files = _count(findings, "error"), _count(findings, "warning"), len(sources)
-    found = " and ".join(part for part in (_plural(errors, "error"), _plural(warnings, "warning")) if part)
-    where = f" in {_plural(files, 'file')}" if files else ""
-    return f"{found or 'no findings'}{where}\n"
-
-
-def _plural(number: int, noun: str) -> str:
-    return "" if number == 0 else f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _in(colour: str, text: str, style: Style) -> str:
+    return f"{colour}{text}{_PLAIN}" if style.colour else text
 
 
 def _count(findings: Sequence[Finding], severity: str) -> int:
@@ -121,6 +135,7 @@ def _json_finding(finding: Finding) -> dict[str, object]:
         "rule": finding.rule_id,
         "help": finding.help,
         "fix": finding.fix,
+        "edits": [{"text": edit.text, **_json_span(edit.span)} for edit in finding.edits],
         "related": [{"message": related.message, **_json_span(related.span)} for related in finding.related],
     }
 

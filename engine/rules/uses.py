@@ -6,7 +6,8 @@ In: a ruleset. Out: flat streams for the checks and the lints. Rule of the file:
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any
+from itertools import zip_longest
+from typing import Any, Final
 
 from engine.rules.model import (
     All,
@@ -19,12 +20,15 @@ from engine.rules.model import (
     Path,
     Ruleset,
     RuleTest,
+    Scalar,
     SendTo,
     Span,
     Test,
     Transform,
     Use,
 )
+
+_OTHER_OPERANDS: Final = frozenset(("within", "older_than"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,16 @@ def lists_of(condition: Condition) -> Iterator[tuple[ListRef, str]]:
     for leaf in leaves(condition):
         if isinstance(leaf.item, Test) and isinstance(leaf.item.value, ListRef):
             yield leaf.item.value, leaf.item.operator
+
+
+def placed_values(test: Test) -> Iterator[tuple[Scalar, Span]]:
+    """The scalars that a test compares with, and where each stands; ages, references and flags have none."""
+    values = test.value if isinstance(test.value, tuple) else (test.value,)
+    if test.operator in _OTHER_OPERANDS:
+        return
+    for value, span in zip_longest(values, test.value_spans[: len(values)], fillvalue=None):
+        if isinstance(value, str | int | float | bool):
+            yield value, span or test.span
 
 
 def routes_of(ruleset: Ruleset) -> Iterator[tuple[str, str, Span]]:

@@ -4,11 +4,12 @@ In: an error of the YAML library. Out: a finding at the place where the author h
 are kept only where we have none better.
 """
 
+import re
 from typing import Final, NamedTuple
 
 import yaml
 
-from engine.rules.diagnostics import Findings
+from engine.rules.diagnostics import Edit, Findings
 from engine.rules.model import Span
 
 
@@ -20,6 +21,7 @@ class _Wording(NamedTuple):
 
 
 _QUOTE = "put the text in single quotes"
+_RESERVED: Final = frozenset("%@`*&!|>")
 _WORDINGS: Final = (
     _Wording("mapping values are not allowed", "a second `:` on this line starts a map inside a value", f"{_QUOTE} if the `: ` is part of it; or the line above lacks its `:`"),
     _Wording("could not find expected ':'", "a key without `:`", "write `key: value`, with a blank after the colon", at_context=True),
@@ -51,12 +53,13 @@ def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findi
     span = Span(file, line + 1, column + 1, line + 1, column + 2)
     text = lines[line] if line < len(lines) else ""
     if "\t" in text[: len(text) - len(text.lstrip())]:
-        findings.add("E102", "a tab in the indentation", Span(file, line + 1, 1, line + 1, 2), help="indent with blanks")
+        place = Span(file, line + 1, 1, line + 1, 2)
+        findings.add("E102", "a tab in the indentation", place, help="indent with blanks", edits=_without_tabs(file, lines))
     elif "cannot start any token" in problem:
         character = text[column : column + 1]
-        findings.add("E102", f"a value cannot start with `{character}`", span, help=_QUOTE)
+        findings.add("E102", f"a value cannot start with `{character}`", span, help=_QUOTE, edits=_quoted(span, text))
     elif wording:
-        findings.add("E102", wording.message, span, help=wording.help)
+        findings.add("E102", wording.message, span, help=wording.help, edits=_edits(wording, span, text))
     else:
         findings.add("E102", f"not valid YAML: {problem}", span)
 
@@ -65,3 +68,41 @@ def _parts(error: yaml.YAMLError) -> tuple[str, yaml.Mark | None, yaml.Mark | No
     if isinstance(error, yaml.MarkedYAMLError):
         return str(error.problem or error), error.problem_mark or error.context_mark, error.context_mark
     return str(error).splitlines()[0], None, None
+
+
+def _without_tabs(file: str, lines: list[str]) -> tuple[Edit, ...]:
+    """Blanks up to the next multiple of four in place of each tab that indents a line, wherever the file has one."""
+    edits = []
+    for number, line in enumerate(lines, 1):
+        indent = line[: len(line) - len(line.lstrip())]
+        if "\t" in indent and line.strip():
+            edits.append(Edit(Span(file, number, 1, number, len(indent) + 1), indent.expandtabs(4)))
+    return tuple(edits)
+
+
+def _edits(wording: _Wording, span: Span, text: str) -> tuple[Edit, ...]:
+    """What mends the fault where only one thing can be meant."""
+    if "escape" in wording.problem:
+        return _single_quoted(span, text)
+    return _quoted(span, text) if wording.help == _QUOTE and text[span.col - 1 : span.col] in _RESERVED else ()
+
+
+def _quoted(span: Span, text: str) -> tuple[Edit, ...]:
+    """The value that starts at `span`, in single quotes: up to a comment, or in a list or map on one line to its next sign."""
+    rest = text[span.col - 1 :]
+    within = text.count("{", 0, span.col) + text.count("[", 0, span.col) > text.count("}", 0, span.col) + text.count(
+        "]", 0, span.col
+    )
+    value = re.split(r"\s#|[,\]}]|:\s" if within else r"\s#", rest, maxsplit=1)[0].rstrip()
+    if not value or "'" in value:
+        return ()
+    return (Edit(Span(span.file, span.line, span.col, span.line, span.col + len(value)), f"'{value}'"),)
+
+
+def _single_quoted(span: Span, text: str) -> tuple[Edit, ...]:
+    """The text in double quotes around `span`, in single ones."""
+    for found in re.finditer(r'"((?:[^"\\]|\\.)*)"', text):
+        inside = found[1]
+        if found.start() < span.col <= found.end() and not re.search(r"'|\\[\"\\nt]", inside):
+            return (Edit(Span(span.file, span.line, found.start() + 1, span.line, found.end() + 1), f"'{inside}'"),)
+    return ()

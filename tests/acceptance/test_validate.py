@@ -93,7 +93,7 @@ def test_what_the_tool_cannot_do_exits_with_2_and_prints_no_report(project: Path
 
 
 def test_the_command_of_its_own_is_the_same(misspelt: Path) -> None:
-    entry_point = "import sys; from engine.cli.main import validate_rules; sys.exit(validate_rules())"
+    entry_point = "import sys; from engine.cli.validate_rules import main; sys.exit(main())"
     command = [sys.executable, "-c", entry_point, "rules", "--format", "json"]
 
     ended = subprocess.run(command, cwd=misspelt, env=environment(), capture_output=True, timeout=TIMEOUT_S, check=False)

@@ -4,7 +4,8 @@ import json
 
 from engine.rules.diagnostics import Finding, Related
 from engine.rules.model import Span
-from engine.rules.reports import as_json, concise, human
+from engine.rules.reports import Style, as_json, concise, human
+from engine.rules.snippets import columns, snippet
 
 FINDING = Finding(
     "E303",
@@ -37,6 +38,7 @@ def test_json_says_everything_and_its_version() -> None:
                 "rule": "filters.a",
                 "help": "did you mean `y`?",
                 "fix": "y",
+                "edits": [],
                 "related": [{"message": "declared here", "file": "s.yaml", "line": 1, "col": 1, "end_line": 1, "end_col": 2}],
             }
         ],
@@ -64,3 +66,36 @@ def test_a_finding_without_its_text_still_has_its_place() -> None:
 def test_the_closing_line_counts() -> None:
     assert concise([], SOURCES) == "no findings in 2 files\n"
     assert concise([FINDING, Finding("W601", "m", FINDING.span)], SOURCES).splitlines()[-1] == "1 error and 1 warning in 2 files"
+
+
+def test_colours_are_only_used_where_they_are_asked_for() -> None:
+    assert "\x1b" not in human([FINDING], SOURCES)
+    coloured = human([FINDING], SOURCES, Style(colour=True))
+    assert coloured.startswith("\x1b[1;31merror[E303]\x1b[0m: ")
+
+
+def test_no_line_of_a_snippet_is_wider_than_the_terminal_and_the_mark_is_where_the_place_is() -> None:
+    line = "\t日本語 e\u0301\u200d" * 40 + "bad" + "ｗ" * 200
+    start = line.index("bad") + 1
+
+    shown, marks = snippet(Span("r", 7, start, 7, start + 3), [""] * 6 + [line], " ", width=60)
+
+    assert columns(shown) <= 64
+    at = marks.index("^") - 4
+    before = shown[4:].partition("bad")[0]
+    assert columns(before) == at
+    assert marks.endswith("^^^")
+
+
+def test_of_too_many_findings_errors_are_shown_and_the_rest_is_counted() -> None:
+    warnings = [Finding("W601", f"w{number}", Span("r.yaml", number, 1, number, 2)) for number in range(1, 500)]
+
+    report = concise([*warnings, FINDING], SOURCES, Style(most=2)).splitlines()
+
+    assert [line.partition(": ")[2][:8] for line in report[:2]] == ["warning ", "error E3"]
+    assert report[2].startswith("… and 498 more")
+    assert report[3] == "1 error and 499 warnings in 2 files"
+
+
+def test_other_places_are_shown_with_their_lines() -> None:
+    assert human([FINDING], SOURCES).splitlines()[-5:-2] == ["  |", "1 | y: 1", "  | -"]

@@ -1,0 +1,28 @@
+"""How a command ends: its exit code, whatever happens.
+
+In: the work of a command. Out: an exit code. Rule of the file: what is not the user's rules or events is said in one line on standard error, without a
+trace of calls.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from engine.errors import RulemillError
+
+
+def ended(work: Callable[[], int]) -> int:
+    """Do the work, and return its code; 2 where it could not be done, 130 after Ctrl-C, 141 where nobody reads the output any more."""
+    try:
+        code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: what is left is not worth a word
+        return 128 + signal.SIGPIPE
+    except (RulemillError, OSError) as error:
+        print(f"rulemill: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code

@@ -1,0 +1,64 @@
+"""How long `validate-rules` takes on a large ruleset: a process for each run, as an editor or CI starts it.
+
+usage: many_rules.py [FILTERS [RUNS]]
+
+Writes filters of four tests each, with a matching and a non-matching test beside each of them, and prints the CPU and wall seconds of every run.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_COMMAND = "import sys; from engine.cli.validate_rules import main; sys.exit(main())"
+_HEAD = """\
+version: 1
+events: {type: event_type, time: timestamp, types: {attempt: {}, session: {}}}
+routes: {review: {topic: review}}
+filters:
+"""
+_FILTER = """\
+  filter_{number}:
+    description: Answers of users of plan {number} that took long
+    when:
+      event_type: attempt
+      response_time_ms: {{gte: {number}}}
+      any: [{{plan: plan_{number}}}, {{country: {{in: [c{number}, DE, FR]}}}}]
+    then: {{route: {{to: review}}}}
+"""
+_TESTS = """\
+  - name: filter {number} matches
+    event: {{event_type: attempt, response_time_ms: {number}, plan: plan_{number}}}
+    expect: {{filters: [filter_{number}]}}
+  - name: filter {number} leaves others alone
+    event: {{event_type: attempt, response_time_ms: 0, plan: other}}
+    expect: {{not_filters: [filter_{number}]}}
+"""
+
+
+def write_rules(directory: Path, filters: int) -> None:
+    """Write a ruleset without findings: `rules.yaml`, and `tests.yaml` in parts of 1,000 filters."""
+    numbers = range(1, filters + 1)
+    (directory / "rules.yaml").write_text(_HEAD + "".join(_FILTER.format(number=number) for number in numbers))
+    for first in range(0, filters, 1_000):
+        part = "".join(_TESTS.format(number=number) for number in numbers[first : first + 1_000])
+        (directory / f"tests_{first}.yaml").write_text(f"version: 1\ntests:\n{part}")
+
+
+def main() -> None:
+    """Measure, and print a line for each run."""
+    filters, runs = (int(text) for text in [*sys.argv[1:], "1000", "5"][:2]) if len(sys.argv) < 3 else map(int, sys.argv[1:3])
+    with tempfile.TemporaryDirectory() as scratch:
+        write_rules(Path(scratch), filters)
+        for _ in range(runs):
+            cpu, wall = os.times(), time.perf_counter()
+            subprocess.run([sys.executable, "-c", _COMMAND, scratch, "--fail-on", "warning"], check=True)  # noqa: S603
+            after = os.times()
+            used = after.children_user + after.children_system - cpu.children_user - cpu.children_system
+            print(f"{filters:,} filters: {used:.2f} s of CPU, {time.perf_counter() - wall:.2f} s in all")
+
+
+if __name__ == "__main__":
+    main()
