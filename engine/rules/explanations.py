@@ -10,7 +10,22 @@ from typing import Final
 from engine.event import JsonObject
 from engine.rules.diagnostics import shown
 from engine.rules.interpreter import Explanation, Truth
-from engine.rules.model import Action, Allow, Block, Condition, SendTo, Span, Transform
+from engine.rules.model import (
+    Action,
+    All,
+    Allow,
+    AnyOf,
+    Block,
+    Condition,
+    FieldRef,
+    ListRef,
+    Not,
+    SendTo,
+    Span,
+    Test,
+    Transform,
+    Use,
+)
 from engine.rules.values import MISSING
 from engine.rules.verdicts import Acted, Judged
 
@@ -96,6 +111,20 @@ def action_text(action: Action) -> str:
         case Transform():
             changed = [name for name in ("remove", "rename", "set", "hash", "mask") if getattr(action, name)]
             return f"transform ({', '.join(changed)})"
+
+
+def test_text(test: Test) -> str:
+    """A test as reports name it, quoted: `response_time_ms lt 1000`."""
+    match test.value:
+        case FieldRef(path):
+            operand = f" {{field: {path.text}}}"
+        case ListRef(name):
+            operand = f" {{list: {name}}}"
+        case Test() | All() | AnyOf() | Not() | Use():
+            operand = ""
+        case value:
+            operand = f" {value_text(value)}"
+    return f"`{test.path.text or 'the element'} {test.operator}{operand}`"
 
 
 def place(span: Span) -> str:
