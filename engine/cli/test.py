@@ -35,7 +35,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the results as JUnit XML")
     parser.add_argument("--coverage", action="store_true", help="say which sides of conditions no test has shown")
     parser.add_argument("--min-coverage", type=_percent, metavar="N", help="fail below so many percent")
-    parser.add_argument("--mutate", action="store_true", help="change the rules, one thing at a time; a change that no test notices fails")
+    parser.add_argument(
+        "--mutate", action="store_true", help="change the rules, one thing at a time; a change that no test notices fails"
+    )
     parser.add_argument(
         "--mutate-seconds", type=_seconds, default=_DEFAULT_MUTATE_S, metavar="S", help="for at most so long; default: 300"
     )

@@ -4,7 +4,7 @@ In: the events that each test's filters saw, and a mutant. Out: the tests that i
 cannot have failed: all that its expectations read is what it was.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +14,7 @@ from engine.rules.plan import Plan
 from engine.rules.uses import expectations_of
 from engine.trials.mutants.mutant import Mutant
 
+_BEFORE_FILTERS: Final = frozenset(("events", "deduplication", "derived"))
 _NOWHERE: Final = Submission([], input_name="mutants", received_ms=0, size_bytes=0, done=lambda _: None)
 
 
@@ -47,18 +48,23 @@ class Affected:
         """The tests to run, in their order. Names of sections are those of `rule_id`."""
         section, _, name = mutant.rule_id.partition(".")
         for sightings, before in zip(self._seen, self._decided, strict=True):
-            if section in {"events", "deduplication", "derived"} or sightings.other_rules:
-                yield sightings.test
-            elif section == "aggregations":
-                if self._reads(sightings.test, (name,)) or self._plan.ruleset.aggregations[name].late_route is not None:
-                    yield sightings.test
-            elif _decisions(mutated, sightings.events) != before:
-                yield sightings.test
-            elif section in {"conditions", "lists"} and self._reads(sightings.test, self._plan.ruleset.aggregations):
+            if self._is_affected(sightings, section, name) or (
+                section not in _BEFORE_FILTERS and _decisions(mutated, sightings.events) != before
+            ):
                 yield sightings.test
 
-    def _reads(self, test: RuleTest, aggregations: Iterable[str]) -> bool:
-        return any(expected.get("aggregation") in aggregations for expected in expectations_of(test))
+    def _is_affected(self, sightings: Sightings, section: str, name: str) -> bool:
+        """Whether a test may see the mutant whatever the filters decide."""
+        aggregations = self._plan.ruleset.aggregations
+        if section in _BEFORE_FILTERS or sightings.other_rules:
+            return True
+        if section == "aggregations":
+            return _reads(sightings.test, (name,)) or aggregations[name].late_route is not None
+        return section in {"conditions", "lists"} and _reads(sightings.test, aggregations)
+
+
+def _reads(test: RuleTest, aggregations: Collection[str]) -> bool:
+    return any(expected.get("aggregation") in aggregations for expected in expectations_of(test))
 
 
 def _decisions(plan: Plan, events: Sequence[tuple[JsonObject, int]]) -> list[object]:

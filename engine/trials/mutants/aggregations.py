@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Literal
 
-from engine.rules.model import All, Aggregation, Measure, Not, Ruleset, Span
+from engine.rules.model import Aggregation, All, Measure, Not, Ruleset, Span
+from engine.rules.reading import as_duration
 from engine.trials.mutants.conditions import Siblings, variants
 from engine.trials.mutants.mutant import Mutant
 
@@ -37,16 +38,21 @@ def _windows(rule: Aggregation) -> Iterator[_Change]:
     for size_ms in (rule.size_ms - step_ms, rule.size_ms + (step_ms if rule.every_ms < rule.size_ms else rule.size_ms)):
         if size_ms > 0:
             every_ms = rule.every_ms if rule.every_ms < rule.size_ms else size_ms
-            hint = f"events {min(size_ms, rule.size_ms)} ms and more apart, with what each window counts"
-            yield replace(rule, size_ms=size_ms, every_ms=every_ms), rule.span, f"the window is {size_ms} ms long", hint
+            hint = f"events `{as_duration(min(size_ms, rule.size_ms))}` and more apart, with what each window counts"
+            yield (
+                replace(rule, size_ms=size_ms, every_ms=every_ms),
+                rule.span,
+                f"the window is `{as_duration(size_ms)}` long",
+                hint,
+            )
     for at, (name, path) in enumerate(rule.key if len(rule.key) > 1 else ()):
         hint = f"two events that differ in `{path.text}` alone"
         yield replace(rule, key=rule.key[:at] + rule.key[at + 1 :]), rule.span, f"the key is without `{name}`", hint
     if rule.late_route is not None:
         yield replace(rule, late_route=None), rule.span, f"late events have no route `{rule.late_route}`", "a late event"
         for allow_ms in {rule.allow_late_ms // 2, rule.allow_late_ms * 2} - {rule.allow_late_ms}:
-            hint = f"events that are late by less and by more than {rule.allow_late_ms} ms, with an expectation of `routes`"
-            yield replace(rule, allow_late_ms=allow_ms), rule.span, f"late events are counted for {allow_ms} ms", hint
+            hint = f"events that are late by less and by more than `{as_duration(rule.allow_late_ms)}`, with an expectation of `routes`"
+            yield replace(rule, allow_late_ms=allow_ms), rule.span, f"late events are counted for `{as_duration(allow_ms)}`", hint
 
 
 def _measures(rule: Aggregation, siblings: Siblings) -> Iterator[_Change]:
@@ -56,9 +62,7 @@ def _measures(rule: Aggregation, siblings: Siblings) -> Iterator[_Change]:
             yield replace(rule, measures=measures), span, f"`{measure.name}`: {change}", hint
 
 
-def _changed_measures(
-    measure: Measure, rule: Aggregation, siblings: Siblings
-) -> Iterator[tuple[Measure, Span, str, str]]:
+def _changed_measures(measure: Measure, rule: Aggregation, siblings: Siblings) -> Iterator[tuple[Measure, Span, str, str]]:
     span, figure = measure.span, f"a window's `{measure.name}`"
     if measure.kind == "count":
         if measure.condition is None:

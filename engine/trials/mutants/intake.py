@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from engine.rules.model import Deduplication, Events, LatePolicy, Ruleset
+from engine.rules.reading import as_duration
 from engine.trials.mutants.mutant import Mutant
 
 
@@ -19,9 +20,7 @@ def intake_mutants(ruleset: Ruleset) -> Iterator[Mutant]:
         rules = ruleset.deduplication
         without = {other: kept for other, kept in rules.items() if other != name}
         hint = f"two `{name}` events that are copies"
-        yield Mutant(
-            f"deduplication.{name}", rule.span, "copies are not told", hint, replace(ruleset, deduplication=without)
-        )
+        yield Mutant(f"deduplication.{name}", rule.span, "copies are not told", hint, replace(ruleset, deduplication=without))
         for changed, change, hint in _copies(rule):
             yield Mutant(
                 f"deduplication.{name}", rule.span, change, hint, replace(ruleset, deduplication={**rules, name: changed})
@@ -39,15 +38,12 @@ def _types(events: Events) -> Iterator[tuple[Events, str, str]]:
 
 
 def _times(events: Events) -> Iterator[tuple[Events, str, str]]:
-    for factor_text, numerator, denominator in (("half", 1, 2), ("twice", 2, 1)):
-        if events.max_future_ms:
-            changed = replace(events, max_future_ms=events.max_future_ms * numerator // denominator)
-            hint = "events before and beyond `max_skew.future`, in a test with `now`"
-            yield changed, f"`max_skew.future` is {factor_text} of it", hint
-        if events.max_past_ms:
-            changed = replace(events, max_past_ms=events.max_past_ms * numerator // denominator)
-            hint = "events before and beyond `max_skew.past`, in a test with `now`"
-            yield changed, f"`max_skew.past` is {factor_text} of it", hint
+    for other_ms in _half_and_twice(events.max_future_ms):
+        hint = "events a little before and beyond `max_skew.future`, in a test with `now`"
+        yield replace(events, max_future_ms=other_ms), f"`max_skew.future` is `{as_duration(other_ms)}`", hint
+    for other_ms in _half_and_twice(events.max_past_ms):
+        hint = "events a little before and beyond `max_skew.past`, in a test with `now`"
+        yield replace(events, max_past_ms=other_ms), f"`max_skew.past` is `{as_duration(other_ms)}`", hint
     if events.wait_ms and events.key is not None:
         yield replace(events, wait_ms=0), "`ordering.wait` is 0ms", "two events of one key in the wrong order, and their `late`"
     if events.key is not None:
@@ -61,14 +57,16 @@ def _copies(rule: Deduplication) -> Iterator[tuple[Deduplication, str, str]]:
     for at, path in enumerate(rule.key if len(rule.key) > 1 else ()):
         hint = f"two `{kind}` events that differ in `{path.text}` alone"
         yield replace(rule, key=rule.key[:at] + rule.key[at + 1 :]), f"`key` is without `{path.text}`", hint
-    half_ms = rule.ttl_ms // 2
-    hint = f"a copy of a `{kind}` event sent just before `ttl` is over, which is a duplicate"
-    yield replace(rule, ttl_ms=max(1, half_ms)), "`ttl` is half of it", hint
-    hint = f"a copy of a `{kind}` event sent just after `ttl` is over, which is accepted"
-    yield replace(rule, ttl_ms=rule.ttl_ms * 2), "`ttl` is twice of it", hint
+    for other_ms in _half_and_twice(rule.ttl_ms):
+        hint = f"copies of a `{kind}` event just before `ttl` is over, which is a duplicate, and just after it, which is accepted"
+        yield replace(rule, ttl_ms=other_ms), f"`ttl` is `{as_duration(other_ms)}`", hint
     conflict: Literal["flag", "reject"] = "reject" if rule.on_conflict == "flag" else "flag"
     hint = f"a copy of a `{kind}` event with other contents"
     yield replace(rule, on_conflict=conflict), f"`on_conflict` is `{conflict}`", hint
     failure: Literal["pass", "reject"] = "reject" if rule.on_store_failure == "pass" else "pass"
     hint = f"a `{kind}` event while the store is down"
     yield replace(rule, on_store_failure=failure), f"`on_store_failure` is `{failure}`", hint
+
+
+def _half_and_twice(duration_ms: int | None) -> tuple[int, ...]:
+    return (duration_ms // 2, duration_ms * 2) if duration_ms is not None and duration_ms > 1 else ()

@@ -6,7 +6,7 @@ a whole number and 1 in the last decimal of another; what no event could tell fr
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from engine.rules.explanations import test_text, value_text
 from engine.rules.model import Condition, FieldRef, Not, Scalar, Test
@@ -40,8 +40,16 @@ _OTHER_REACH: Final = {
     "starts_with_any": "contains_any",
     "ends_with_any": "contains_any",
 }
-_AWAY_FROM_EDGE: Final = {"lt": -1, "lte": 1, "gt": 1, "gte": -1}
-"""The step that is not already what another mutant does: on whole numbers `lt 10` with 11 is `lte 10`."""
+_AWAY_FROM_EDGE: Final = {
+    "lt": (-1,),
+    "lte": (1,),
+    "gt": (1,),
+    "gte": (-1,),
+    "eq": (1, -1),
+    "within": (1, -1),
+    "older_than": (1, -1),
+}
+"""The steps of a value; of an order the one that is not already what another mutant does: on whole numbers `lt 10` with 11 is `lte 10`."""
 
 
 def leaf_variants(test: Test, siblings: Sequence[object]) -> Iterator[Variant]:
@@ -101,8 +109,8 @@ def _steps(test: Test) -> Iterator[Variant]:
                 value = (moved, high) if place == 0 else (low, moved)
                 yield _variant(test, replace(test, value=value), f"is `{value_text(value)}`", _near(test, test.value[place]))
         return
-    for step in (1, -1) if test.operator in {"eq", "within", "older_than"} else (_AWAY_FROM_EDGE.get(test.operator),):
-        moved = None if step is None else _moved(test.value, step)
+    for step in _AWAY_FROM_EDGE.get(test.operator, ()):
+        moved = _moved(test.value, step)
         if moved is not None:
             yield _variant(test, replace(test, value=moved), f"compares with {value_text(moved)}", _near(test, test.value))
 
@@ -159,6 +167,6 @@ def _modifiers(test: Test) -> Iterator[Variant]:
         hint = f"an event with `{test.path.text}` in other letter case than the rule"
         yield _variant(test, replace(test, ignore_case=False), "minds upper and lower case", hint)
     if test.if_missing is not None:
-        other = "no_match" if test.if_missing == "match" else "match"
+        other: Literal["match", "no_match"] = "no_match" if test.if_missing == "match" else "match"
         hint = f"an event without `{test.path.text}`"
         yield _variant(test, replace(test, if_missing=other), f"has `if_missing: {other}`", hint)
