@@ -69,6 +69,19 @@ def tree(found: Explanation, *, indent: str = "", colour: bool = False) -> Itera
         yield f"{indent}{_word(result, colour=colour)}  {text}"
 
 
+def tally_lines(tally: Tally, *, colour: bool = False) -> Iterator[str]:
+    """What an aggregation makes of an event: in which windows it counts it, or why not."""
+    if tally.reason:
+        yield f"{tally.rule.id}: not counted, {tally.reason}"
+        if tally.when is not None:
+            yield from tree(tally.when, indent="  ", colour=colour)
+        return
+    windows = ", ".join(f"{format_time(start)} to {format_time(end)}" for start, end in tally.windows)
+    yield f"{tally.rule.id}: {tally.key or 'the one group'}, {windows}"
+    for name, condition in tally.measures.items():
+        yield f"  {_word(condition.result, colour=colour)}  counted in `{name}`"
+
+
 def _lines(found: EventExplanation, *, colour: bool) -> Iterator[str]:
     if found.event is None or found.verdict is None:
         yield f"{_title('rejected', colour=colour)} ({found.outcome.code}): {found.outcome.message}"
@@ -89,7 +102,7 @@ def _lines(found: EventExplanation, *, colour: bool) -> Iterator[str]:
         yield ""
         yield _title("aggregations", colour=colour)
     for tally in found.tallies:
-        yield from _tally(tally, colour=colour)
+        yield from (f"  {line}" for line in tally_lines(tally, colour=colour))
 
 
 def _contexts(enrichment: JsonObject) -> Iterator[str]:
@@ -110,18 +123,6 @@ def _decision(found: EventExplanation, *, colour: bool) -> Iterator[str]:
             yield f"  {name}: {', '.join(values)}"
     if found.verdict.topic is not None:
         yield f"  topic: {found.verdict.topic}"
-
-
-def _tally(tally: Tally, *, colour: bool) -> Iterator[str]:
-    if tally.reason:
-        yield f"  {tally.rule.id}: not counted, {tally.reason}"
-        if tally.when is not None:
-            yield from tree(tally.when, indent="    ", colour=colour)
-        return
-    windows = ", ".join(f"{format_time(start)} to {format_time(end)}" for start, end in tally.windows)
-    yield f"  {tally.rule.id}: {tally.key or 'the one group'}, {windows}"
-    for name, condition in tally.measures.items():
-        yield f"    {_word(condition.result, colour=colour)}  counted in `{name}`"
 
 
 def _tally_as_json(tally: Tally) -> JsonObject:

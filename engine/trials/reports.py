@@ -6,7 +6,7 @@ out instead, and why.
 
 from collections.abc import Iterator, Sequence
 
-from engine.operations.explanation_forms import tree
+from engine.operations.explanation_forms import tally_lines, tree
 from engine.rules.coverage import Coverage, Leaf
 from engine.rules.explanations import judged_title, place, test_text
 from engine.trials.comparing import Difference, found_text
@@ -66,6 +66,10 @@ def _failure(failure: Failure) -> Iterator[str]:
         yield judged_title(judged)
         if judged.explanation is not None:
             yield from tree(judged.explanation, indent="  ")
+    for number, tally in failure.tallied:
+        first, *rest = tally_lines(tally)
+        yield f"event {number}: {first}"
+        yield from rest
 
 
 def _difference(difference: Difference) -> Iterator[str]:
