@@ -9,10 +9,21 @@ from typing import Final
 
 from engine.event import JsonObject
 from engine.operations.explaining import EventExplanation, Explainer
-from engine.rules.explanations import WORDS, explanation_as_json, explanation_lines, judged_as_json, judged_title, value_text
+from engine.rules.costs import cost_of
+from engine.rules.explanations import (
+    WORDS,
+    cost_text,
+    explanation_as_json,
+    explanation_lines,
+    judged_as_json,
+    judged_title,
+    value_text,
+    why_not_lines,
+)
 from engine.rules.interpreter import Explanation, Truth
 from engine.rules.tallies import Tally
 from engine.rules.times import format_time
+from engine.rules.verdicts import Judged
 
 ExplainInJson = Callable[[bytes | JsonObject, Mapping[str, JsonObject | None], str | None], Awaitable[JsonObject]]
 
@@ -58,15 +69,26 @@ def in_json(explainer: Explainer) -> ExplainInJson:
     return explain
 
 
-def human(found: EventExplanation, *, colour: bool) -> str:
-    """The same as text, one line for each test. `colour` is for terminals."""
-    return "".join(f"{line}\n" for line in _lines(found, colour=colour))
+def human(found: EventExplanation, *, colour: bool, costs: bool = False) -> str:
+    """The same as text, one line for each test. `colour` is for terminals; with `costs` each filter says what it cost."""
+    return "".join(f"{line}\n" for line in _lines(found, colour=colour, costs=costs))
 
 
 def tree(found: Explanation, *, indent: str = "", colour: bool = False) -> Iterator[str]:
     """A condition as lines, each with its result in front."""
     for result, text in explanation_lines(found):
         yield f"{indent}{_word(result, colour=colour)}  {text}"
+
+
+def judged_lines(judged: Judged, *, colour: bool = False, costs: bool = False) -> Iterator[str]:
+    """A filter: what became of it, its condition, and where that does not hold what it lacks."""
+    yield judged_title(judged)
+    if judged.explanation is None:
+        return
+    yield from tree(judged.explanation, indent="  ", colour=colour)
+    yield from (f"  {'lacks':<{_WORD_CHARS}}  {line}" for line in why_not_lines(judged.explanation))
+    if costs:
+        yield f"  {'cost':<{_WORD_CHARS}}  {cost_text(cost_of(judged.explanation))}"
 
 
 def tally_lines(tally: Tally, *, colour: bool = False) -> Iterator[str]:
@@ -82,7 +104,7 @@ def tally_lines(tally: Tally, *, colour: bool = False) -> Iterator[str]:
         yield f"  {_word(condition.result, colour=colour)}  counted in `{name}`"
 
 
-def _lines(found: EventExplanation, *, colour: bool) -> Iterator[str]:
+def _lines(found: EventExplanation, *, colour: bool, costs: bool) -> Iterator[str]:
     if found.event is None or found.verdict is None:
         yield f"{_title('rejected', colour=colour)} ({found.outcome.code}): {found.outcome.message}"
         return
@@ -93,9 +115,7 @@ def _lines(found: EventExplanation, *, colour: bool) -> Iterator[str]:
         yield ""
         yield _title("filters", colour=colour)
     for judged in found.filters:
-        yield f"  {judged_title(judged)}"
-        if judged.explanation is not None:
-            yield from tree(judged.explanation, indent="    ", colour=colour)
+        yield from (f"  {line}" for line in judged_lines(judged, colour=colour, costs=costs))
     yield ""
     yield from _decision(found, colour=colour)
     if found.tallies:

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -68,11 +68,11 @@ class RuleTestItem(pytest.Item):
         if not result.passed:
             raise RuleTestFailed(result)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> object:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The text of `rulemill test`, not a traceback of the engine."""
         if isinstance(excinfo.value, RuleTestFailed):
             return f"{self._test.span.file}:{self._test.span.line}: {self.name}\n{excinfo.value}"
-        return super().repr_failure(excinfo, style)  # type: ignore[arg-type]  # passed on as it came
+        return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the test stands."""

@@ -6,9 +6,9 @@ out instead, and why.
 
 from collections.abc import Iterator, Sequence
 
-from engine.operations.explanation_forms import tally_lines, tree
+from engine.operations.explanation_forms import judged_lines, tally_lines
 from engine.rules.coverage import Coverage, Leaf
-from engine.rules.explanations import judged_title, place, test_text
+from engine.rules.explanations import place, test_text
 from engine.trials.comparing import Difference, found_text
 from engine.trials.trial import Failure, TrialResult
 
@@ -63,9 +63,7 @@ def _failure(failure: Failure) -> Iterator[str]:
     for difference in failure.differences:
         yield from (f"  {line}" for line in _difference(difference))
     for judged in failure.judged:
-        yield judged_title(judged)
-        if judged.explanation is not None:
-            yield from tree(judged.explanation, indent="  ")
+        yield from judged_lines(judged)
     for number, tally in failure.tallied:
         first, *rest = tally_lines(tally)
         yield f"event {number}: {first}"

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from tests.acceptance.processes import TIMEOUT_S, environment
-from tests.unit.trials.samples import RULES, answer, write_rules, write_tests
+from tests.unit.trials.samples import RULES, Body, answer, write_rules, write_tests
 
-GOOD: Final = {"name": "a robot is blocked", "event": answer("a1", agent="robot"), "expect": {"status": "blocked"}}
-BAD: Final = {"name": "a quick answer", "event": answer("a1", took_ms=1000), "expect": {"marks": ["quick"]}}
+GOOD: Final[Body] = {"name": "a robot is blocked", "event": answer("a1", agent="robot"), "expect": {"status": "blocked"}}
+BAD: Final[Body] = {"name": "a quick answer", "event": answer("a1", took_ms=1000), "expect": {"marks": ["quick"]}}
 PLAIN: Final = "def test_plain():\n    pass\n"
 
 
-def project(directory: Path, *tests: dict[str, object], ini: str = "") -> Path:
+def project(directory: Path, *tests: Body, ini: str = "") -> Path:
     """A project with rules, rule tests and a plain test."""
     rules = write_rules(directory / "rules")
     write_tests(rules, *(tests or (GOOD, BAD)), file="tests/answers.yaml")
@@ -81,5 +81,5 @@ def test_rules_with_errors_are_an_error_of_collection_with_the_findings(tmp_path
     code, text = pytest_in(tmp_path, "rules/tests")
 
     assert code == 2
-    assert "error[E4" in text
+    assert "error[E210]" in text
     assert "Traceback" not in text
