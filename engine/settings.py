@@ -133,7 +133,7 @@ class HttpSettings(_Section):
     """Where events come in, who may bring them, and how much a request may bring.
 
     `max_body_bytes` is for a whole body, as it is sent and unpacked; `max_bodies_bytes` for all that are being read at once;
-    `max_events` for the events in one; `max_event_bytes` for the canonical form of one of them; `max_head_bytes` for a request line with its headers.
+    `max_events` for the events in one, `max_explained` for those of one that asks for explanations; `max_event_bytes` for the canonical form of one of them; `max_head_bytes` for a request line with its headers.
     A request has `read_timeout_ms` to be there as a whole, and a connection without one is closed after `keep_alive_ms`. Port 0
     is any free one.
 
@@ -155,6 +155,7 @@ class HttpSettings(_Section):
         default=128 << 20, validation_alias="max_bodies"
     )
     max_events: Annotated[int, _whole(1, 1_000_000), Env("HTTP_MAX_EVENTS")] = 10_000
+    max_explained: Annotated[int, _whole(1, 1_000), Env("HTTP_MAX_EXPLAINED")] = 20
     max_event_bytes: Annotated[int, _size("256", "64MiB"), Env("HTTP_MAX_EVENT")] = Field(
         default=1 << 20, validation_alias="max_event"
     )

@@ -24,6 +24,7 @@ MEANINGS: Final = {
     "http.max_body": "the largest body of a request; a larger one is answered 413",
     "http.max_bodies": "what all bodies that are being read may take together, unpacked; a request beyond it is answered 503",
     "http.max_events": "the most events in one request; more are answered 413",
+    "http.max_explained": "the most events in one request with `Rulemill-Explain: 1`; more are answered 413, and none is taken",
     "http.max_event": "the largest event, as compact JSON; a larger one is rejected, the others of its request go on",
     "http.max_head": "the largest head of a request: its line and its headers",
     "http.max_connections": "connections at the same time; more are answered 503",

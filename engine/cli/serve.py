@@ -40,6 +40,8 @@ from engine.operations.rules_watch import RulesWatch
 from engine.operations.service import DISABLED, EngineService
 from engine.operations.snapshot import RulesLoad
 from engine.operations.start import start_rules
+from engine.operations.witness import Witness
+from engine.pipeline.onlookers import Onlookers
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
 from engine.settings import Settings, load_settings
@@ -107,7 +109,7 @@ async def _serve(settings: Settings, rules: _Rules, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
         socket = stack.enter_context(listen(settings.http.host, settings.http.port))
         parts = await stack.enter_async_context(_parts(settings, rules))
-        server = _Server(_uvicorn_config(settings, parts.service, parts.endpoints))
+        server = _Server(_uvicorn_config(settings, parts))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
@@ -150,6 +152,7 @@ class _Parts:
     endpoints: Sequence[Endpoint]
     watch: RulesWatch
     activity: Activity
+    witness: Witness
 
 
 @asynccontextmanager
@@ -163,6 +166,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         max_batch=settings.processor.max_batch,
         event_bytes=settings.http.max_event_bytes,
     )
+    onlookers = Onlookers()
     processor = build_processor(
         rules.state.active.plan,
         store=store,
@@ -172,12 +176,14 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         options=Options(ack_received=settings.ack == "received"),
         topic=settings.topic,
         limits=event_limits,
+        onlookers=onlookers,
     )
     reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms, notices=settings.rules.watch)
     watching = asyncio.create_task(watch.run(), name="rules watch")
-    limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events, settings.http.max_bodies_bytes)
+    http = settings.http
+    limits = RequestLimits(http.max_body_bytes, http.max_events, http.max_bodies_bytes, http.max_explained)
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
     activity = Activity(clock, thread_busy_ns, processor.stages.answers.ledger.total_ended)
     live = LiveParts(
@@ -193,7 +199,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store))]
     try:
         service = EngineService(live, limits, reloader, enabled=settings.processor.enabled)
-        yield _Parts(processor, service, endpoints, watch, activity)
+        yield _Parts(processor, service, endpoints, watch, activity, Witness(onlookers))
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
@@ -210,8 +216,8 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
     return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
-def _uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:
-    app = create_app(service, endpoints, policy=access_policy(settings.http))
+def _uvicorn_config(settings: Settings, parts: _Parts) -> uvicorn.Config:
+    app = create_app(parts.service, parts.endpoints, access_policy(settings.http), parts.witness)
     return server_config(
         app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000), access_log=settings.log.access
     )
