@@ -191,7 +191,8 @@ class RulesSettings(_Section):
     """Where the rules directory is, and how changes of it come into service.
 
     With `reload: auto` it is looked at every `poll_ms`, and at once where `watch` and the file system tell. `last_good` is a file
-    that keeps a copy of the last rules that worked, to start with where those in the directory do not; None keeps none.
+    that keeps a copy of the last rules that worked, to start with where those in the directory do not; None keeps none. `shadow` is a directory of rules
+    that are tried beside them and never act.
     """
 
     path: Annotated[Path, Env("RULES_PATH")] = Path("rules")
@@ -199,6 +200,7 @@ class RulesSettings(_Section):
     poll_ms: Annotated[int, _duration("100ms", "1h"), Env("RULES_POLL")] = Field(default=2_000, validation_alias="poll")
     watch: Annotated[Switch, Env("RULES_WATCH")] = True
     last_good: Annotated[Path | None, Env("RULES_LAST_GOOD")] = None
+    shadow: Annotated[Path | None, Env("RULES_SHADOW")] = None
 
 
 class SqliteSettings(_Section):

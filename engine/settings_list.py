@@ -40,6 +40,7 @@ MEANINGS: Final = {
     "rules.poll": "how often the rules directory is looked at, with `reload: auto`",
     "rules.watch": "whether to look at once where the file system tells of a change, with `reload: auto`",
     "rules.last_good": "a file for a copy of the last rules that worked: the service starts with it where those in the directory are broken",
+    "rules.shadow": "a directory of rules whose filters judge the same events and never act: `GET /rules/shadow` says what they would have done otherwise",
     "store": "where claims, owners and windows are kept; `memory` is gone when the service stops",
     "sqlite.path": "the database, with `store: sqlite`",
     "sqlite.synchronous": "what a commit survives: `full` a crash of the machine, `normal` one of the process",

@@ -28,6 +28,7 @@ from engine.ingress.explain_endpoint import explain_endpoints
 from engine.ingress.http import create_app
 from engine.ingress.queries import queries
 from engine.ingress.server import address_of, listen, server_config
+from engine.ingress.shadow_endpoints import shadow_endpoints
 from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.explanation_forms import in_json
@@ -38,6 +39,7 @@ from engine.operations.rules_on_disk import RulesOnDisk
 from engine.operations.rules_state import ReloadState
 from engine.operations.rules_watch import RulesWatch
 from engine.operations.service import DISABLED, EngineService
+from engine.operations.shadow import ShadowRules
 from engine.operations.snapshot import RulesLoad
 from engine.operations.start import start_rules
 from engine.operations.witness import Witness
@@ -113,7 +115,7 @@ async def _serve(settings: Settings, rules: _Rules, *, demo: bool) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
-        loop.add_signal_handler(signal.SIGHUP, parts.watch.ask)
+        loop.add_signal_handler(signal.SIGHUP, parts.ask_for_rules)
         print(f"rulemill: listening on {address_of(socket)}", flush=True)
         if not settings.processor.enabled:
             _log.warning("%s", DISABLED)
@@ -150,9 +152,14 @@ class _Parts:
     processor: Processor
     service: EngineService
     endpoints: Sequence[Endpoint]
-    watch: RulesWatch
+    watches: Sequence[RulesWatch]
     activity: Activity
     witness: Witness
+
+    def ask_for_rules(self) -> None:
+        """Have every rules directory taken up, whatever the settings say of when."""
+        for watch in self.watches:
+            watch.ask()
 
 
 @asynccontextmanager
@@ -181,9 +188,11 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms, notices=settings.rules.watch)
-    watching = asyncio.create_task(watch.run(), name="rules watch")
     http = settings.http
     limits = RequestLimits(http.max_body_bytes, http.max_events, http.max_bodies_bytes, http.max_explained)
+    shadow = _shadow(settings, clock, onlookers)
+    watches = [watch] if shadow is None else [watch, RulesWatch(shadow, clock, poll_ms=poll_ms, notices=settings.rules.watch)]
+    watching = [asyncio.create_task(each.run(), name="rules watch") for each in watches]
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
     activity = Activity(clock, thread_busy_ns, processor.stages.answers.ledger.total_ended)
     live = LiveParts(
@@ -195,19 +204,30 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         clock.now_ms(),
         rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
         reasons=rules.state.reasons,
+        shadow=dict if shadow is None else shadow.figures,
     )
     endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store))]
+    endpoints += [] if shadow is None else shadow_endpoints(shadow)
     try:
         service = EngineService(live, limits, reloader, enabled=settings.processor.enabled)
-        yield _Parts(processor, service, endpoints, watch, activity, Witness(onlookers))
+        yield _Parts(processor, service, endpoints, watches, activity, Witness(onlookers))
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         await reloader.close()
         await egress.close()
         await dead_letters.close()
         await store.close()
+
+
+def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> ShadowRules | None:
+    """The rules that are tried beside those in service, where the settings name a directory of them."""
+    if settings.rules.shadow is None:
+        return None
+    shadow = ShadowRules(RulesOnDisk(settings.rules.shadow, os.environ, SOURCE_KINDS, clock), clock, onlookers)
+    shadow.start()
+    return shadow
 
 
 def _store(settings: Settings, clock: SystemClock) -> StateStore:

@@ -15,7 +15,7 @@ from engine.rules.uses import expectations_of
 from engine.trials.mutants.mutant import Mutant
 
 _BEFORE_FILTERS: Final = frozenset(("events", "deduplication", "derived"))
-_NOWHERE: Final = Submission([], input_name="mutants", received_ms=0, size_bytes=0, done=lambda _: None)
+_NOWHERE: Final = Submission([b""], input_name="mutants", received_ms=0, size_bytes=0, done=lambda _: None)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from engine.rules.model import NOWHERE, Action, Allow, Block, Filter, Path, Rule
 from engine.trials.mutants.conditions import Siblings, variants
 from engine.trials.mutants.mutant import Mutant
 
+_EVERYBODY: Final = 100
 _NEXT_MODE: Final[dict[str, Literal["hint", "copy", "move"]]] = {"hint": "copy", "copy": "move", "move": "hint"}
 _Change = tuple[Filter, Span, str, str]
 _Item = TypeVar("_Item")
@@ -36,6 +37,9 @@ def _changes(rule: Filter, ruleset: Ruleset, siblings: Siblings) -> Iterator[_Ch
         yield replace(rule, mode="off"), rule.span, "the filter is off", f"{match}: `filters: [{rule.id}]`"
         return
     yield replace(rule, mode="off"), rule.span, "the filter is off", match
+    if rule.rollout is not None and rule.rollout.percent < _EVERYBODY:
+        hint = f"{match} and whose `{rule.rollout.by.text}` is outside the rollout, with what is not done to it"
+        yield replace(rule, rollout=None), rule.span, "`rollout` is gone", hint
     for index, action in enumerate(rule.actions):
         rest = (*rule.actions[:index], *rule.actions[index + 1 :])
         if action != Allow():
