@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from engine.clock import SystemClock
 from engine.event import Event, FilterCounts, JsonObject
 from engine.operations.rules_on_disk import RulesOnDisk
 from engine.operations.shadow import MAX_DIFFERENCES_KEPT, ShadowRules
 from engine.pipeline.onlookers import Onlookers
 from engine.rules.compiler import compile_rules
 from engine.rules.plan import Plan
-from engine.testing import ManualClock
 from tests.property.filter_rules import decisions, event_of
 
 HEAD = "version: 1\nevents: {type: kind, time: at, types: {answer: {}}}\nroutes: {gold: {topic: gold}}\nfilters:\n"
@@ -30,7 +30,7 @@ class Beside:
         self.directory = directory / "candidate"
         self.directory.mkdir()
         self.write(candidate)
-        self.onlookers, clock = Onlookers(), ManualClock()
+        self.onlookers, clock = Onlookers(), SystemClock()
         self.shadow = ShadowRules(RulesOnDisk(self.directory, {}, {"file"}, clock, 0), clock, self.onlookers)
         self.shadow.start()
         (directory / "active").mkdir()
@@ -85,7 +85,7 @@ def test_events_go_on_as_they_do_without_a_shadow(tmp_path: Path) -> None:
 def test_of_differences_only_the_newest_are_kept(tmp_path: Path) -> None:
     beside = Beside(tmp_path)
 
-    beside.judge(*({"a": 15} for _ in range(MAX_DIFFERENCES_KEPT + 5)))
+    beside.judge(*[dict[str, object](a=15)] * (MAX_DIFFERENCES_KEPT + 5))
 
     shown = beside.shown()
     assert shown["differing"] == MAX_DIFFERENCES_KEPT + 5
@@ -97,7 +97,7 @@ def test_an_error_in_the_shadow_costs_no_event_anything_and_is_counted(tmp_path:
     beside = Beside(tmp_path)
     assert beside.shadow.trial is not None
 
-    def broken(events: Sequence[Event], counts: FilterCounts) -> None:
+    def broken(_events: Sequence[Event], _counts: FilterCounts) -> None:
         raise ZeroDivisionError
 
     beside.shadow.trial.plan = replace(beside.shadow.trial.plan, filter=broken)
