@@ -4,6 +4,7 @@ In: each batch as the filters first see it. Out: how often its filters decide ot
 errors are counted here and nowhere else, and what is kept of it is bounded. Enrichment, deduplication and aggregations are those in service: its filters alone are tried.
 """
 
+import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ class ShadowRules:
         self.trial: Trial | None = None
         self.rejected: RejectedRules | None = None
         self._clock = clock
+        self._lock = asyncio.Lock()
         self._seen = ""
         self._loaded_ms = 0
         self._findings: Sequence[Finding] = ()
@@ -66,13 +68,15 @@ class ShadowRules:
 
     async def look(self) -> None:
         """Take up the contents if they are others than those of the last attempt."""
-        if await self.on_disk.mark() != self._seen:
-            self._take(await self.on_disk.compile(patient=True))
+        async with self._lock:
+            if await self.on_disk.mark() != self._seen:
+                self._take(await self.on_disk.compile(patient=True))
 
     async def reload(self) -> bool:
         """Take up the contents; False where they are broken."""
-        self._take(await self.on_disk.compile(patient=False))
-        return self.rejected is None
+        async with self._lock:
+            self._take(await self.on_disk.compile(patient=False))
+            return self.rejected is None
 
     def figures(self) -> dict[str, int]:
         """What is counted, by name; differences by `difference.KIND`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.acceptance.processes import Service, rulemill
+from tests.acceptance.processes import Service
 from tests.acceptance.samples import answer, read_lines
 
 
@@ -31,20 +31,3 @@ def test_a_shadow_says_what_it_would_do_follows_its_directory_and_does_nothing(p
     assert (broken.status_code, broken.json()["code"]) == (422, "rules_refused")
     assert (mended["differing"], mended["rejected"]) == (0, None)
     assert [record["id"] for record in read_lines(project / "out" / "events.enriched.ndjson")] == ["a"]
-
-
-def test_mutants_that_no_test_notices_exit_with_1_and_where_all_are_noticed_with_0(project: Path) -> None:
-    (project / "rules" / "tests.yaml").write_text(
-        "version: 1\ntests:\n  - {name: one, event: {kind: answer, id: a, user: u, at: 1, agent: robot, points: 1}, now: 1, expect: {status: blocked}}\n"
-    )
-
-    ended = rulemill("test", "--mutate", "--junit", "junit.xml", cwd=project)
-    refused = rulemill("test", "--mutate", "--mutate-seconds", "0", cwd=project)
-
-    assert ended.returncode == 1, ended.stdout.decode()
-    text = ended.stdout.decode()
-    assert "SURVIVED  rules/rules.yaml:" in text
-    assert " survived\n" in text
-    assert "%|" not in ended.stderr.decode(), "a bar is for terminals alone"
-    assert '<testsuite name="mutants"' in (project / "junit.xml").read_text()
-    assert refused.returncode == 2
