@@ -25,6 +25,7 @@ from engine.pipeline.enrich import Enricher
 from engine.pipeline.generation import Generation
 from engine.pipeline.inbox import Inbox
 from engine.pipeline.intake import Intake
+from engine.pipeline.onlookers import Onlookers
 from engine.pipeline.order import Orderer
 from engine.pipeline.owner import StoreHealth
 from engine.pipeline.processor import Options, Processor
@@ -67,16 +68,18 @@ def build_processor(
     topic: str,
     limits: Limits = Limits(),
     pool: SourcePool | None = None,
+    onlookers: Onlookers | None = None,
 ) -> Processor:
     """A processor for a plan, not yet running. The caller closes what it passed in, and the generation in service at the end.
 
-    Sources are taken from `pool`; without one, from a pool of its own. Raises SettingsInvalid or LookupFailed where a source of the plan cannot be built.
+    Sources are taken from `pool`; without one, from a pool of its own. `onlookers` see every batch. Raises SettingsInvalid or LookupFailed where a source of the plan cannot be built.
     """
     counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()
     sources = pool or SourcePool(clock)
 
     def generation(plan: Plan, number: int) -> Generation:
-        return build_generation(plan, number, clock, counters, limits, sources)
+        watched = plan if onlookers is None else onlookers.around(plan)
+        return build_generation(watched, number, clock, counters, limits, sources)
 
     recent = RecentKeys(limits.recent_keys, _MIN_CLAIM_MS)
     deferred = DeferredQueue(limits.deferred_events)

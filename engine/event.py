@@ -4,8 +4,9 @@ Rule of the file: no I/O and no clock. An event is a dict from the decoder and i
 is what goes out. Everything else about it is kept beside the dict, here.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import orjson
@@ -164,12 +165,28 @@ class Event:
         self.body = self.encoded = b""
 
 
+class Sample(NamedTuple):
+    """An event that a filter matched and did not act on, so that somebody can look at it; nothing of its contents."""
+
+    id: str | None
+    type: str
+    time_ms: int
+    key: str | None
+
+
+MAX_SAMPLES: Final = 10
+"""How many samples are kept of a filter."""
+
+_COUNTED: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors", "held_back", "last_match_ms")
+
+
 @dataclass(slots=True)
 class FilterCounts:
     """What the filters of one plan have seen; each list has one entry per filter, in the order they run.
 
     `unknown` counts events for which the condition was neither true nor false, `wrong_type` those of them where a
-    value had the wrong type (not merely missing), `errors` conditions or actions that raised: such an event goes on.
+    value had the wrong type (not merely missing), `errors` conditions or actions that raised: such an event goes on. `held_back` counts
+    matches outside a filter's rollout; of those, and of the matches of filters in shadow, `samples` has the newest by filter.
     """
 
     evaluated: list[int]
@@ -177,16 +194,24 @@ class FilterCounts:
     unknown: list[int]
     wrong_type: list[int]
     errors: list[int]
+    held_back: list[int]
     last_match_ms: list[int]
+    samples: "dict[int, deque[Sample]]" = field(default_factory=dict, kw_only=True)
 
     @classmethod
     def zero(cls, filters: int) -> "FilterCounts":
         """Counts for a plan with this many filters."""
-        return cls(*([0] * filters for _ in range(6)))
+        return cls(*([0] * filters for _ in _COUNTED))
+
+    def sample(self, index: int, event: Event) -> None:
+        """Keep an event that a filter matched and did not act on; the newest few of each filter are kept."""
+        submission = event.submission
+        kept = self.samples.setdefault(index, deque(maxlen=MAX_SAMPLES))
+        kept.append(Sample(submission.ids[event.index], event.type, event.time_ms, event.key))
 
     def copy(self) -> "FilterCounts":
         """The counts as they are now."""
-        return FilterCounts(*(list(getattr(self, field.name)) for field in fields(self)))
+        return FilterCounts(*(list(getattr(self, name)) for name in _COUNTED))
 
     def take_in(self, other: "FilterCounts", places: Iterable[tuple[int, int]], less: "FilterCounts | None" = None) -> None:
         """Count what `other` counted as well, or how far it has come since it was at `less`.
@@ -194,12 +219,14 @@ class FilterCounts:
         `places` pairs the place of a filter there with its place here.
         """
         for there, here in places:
-            for field in fields(self):
-                theirs, ours = getattr(other, field.name), getattr(self, field.name)
-                if field.name == "last_match_ms":
+            for name in _COUNTED:
+                theirs, ours = getattr(other, name), getattr(self, name)
+                if name == "last_match_ms":
                     ours[here] = max(ours[here], theirs[there])
                 else:
-                    ours[here] += theirs[there] - (getattr(less, field.name)[there] if less is not None else 0)
+                    ours[here] += theirs[there] - (getattr(less, name)[there] if less is not None else 0)
+            if there in other.samples and less is None:
+                self.samples[here] = other.samples[there].copy()
 
 
 class Record(NamedTuple):

@@ -225,11 +225,15 @@ class ContextSource(Protocol):
 
 
 class RequestLimits(NamedTuple):
-    """What one HTTP request may bring, as it is sent and unpacked; `max_bodies_bytes` is for all that are being read at once."""
+    """What one HTTP request may bring, as it is sent and unpacked; `max_bodies_bytes` is for all that are being read at once.
+
+    `max_explained` is how many events it may bring that are to be explained.
+    """
 
     max_body_bytes: int
     max_events: int
     max_bodies_bytes: int = 128 << 20
+    max_explained: int = 20
 
 
 class Clock(Protocol):

@@ -133,7 +133,7 @@ class HttpSettings(_Section):
     """Where events come in, who may bring them, and how much a request may bring.
 
     `max_body_bytes` is for a whole body, as it is sent and unpacked; `max_bodies_bytes` for all that are being read at once;
-    `max_events` for the events in one; `max_event_bytes` for the canonical form of one of them; `max_head_bytes` for a request line with its headers.
+    `max_events` for the events in one, `max_explained` for those of one that asks for explanations; `max_event_bytes` for the canonical form of one of them; `max_head_bytes` for a request line with its headers.
     A request has `read_timeout_ms` to be there as a whole, and a connection without one is closed after `keep_alive_ms`. Port 0
     is any free one.
 
@@ -155,6 +155,7 @@ class HttpSettings(_Section):
         default=128 << 20, validation_alias="max_bodies"
     )
     max_events: Annotated[int, _whole(1, 1_000_000), Env("HTTP_MAX_EVENTS")] = 10_000
+    max_explained: Annotated[int, _whole(1, 1_000), Env("HTTP_MAX_EXPLAINED")] = 20
     max_event_bytes: Annotated[int, _size("256", "64MiB"), Env("HTTP_MAX_EVENT")] = Field(
         default=1 << 20, validation_alias="max_event"
     )
@@ -190,7 +191,8 @@ class RulesSettings(_Section):
     """Where the rules directory is, and how changes of it come into service.
 
     With `reload: auto` it is looked at every `poll_ms`, and at once where `watch` and the file system tell. `last_good` is a file
-    that keeps a copy of the last rules that worked, to start with where those in the directory do not; None keeps none.
+    that keeps a copy of the last rules that worked, to start with where those in the directory do not; None keeps none. `shadow` is a directory of rules
+    that are tried beside them and never act.
     """
 
     path: Annotated[Path, Env("RULES_PATH")] = Path("rules")
@@ -198,6 +200,7 @@ class RulesSettings(_Section):
     poll_ms: Annotated[int, _duration("100ms", "1h"), Env("RULES_POLL")] = Field(default=2_000, validation_alias="poll")
     watch: Annotated[Switch, Env("RULES_WATCH")] = True
     last_good: Annotated[Path | None, Env("RULES_LAST_GOOD")] = None
+    shadow: Annotated[Path | None, Env("RULES_SHADOW")] = None
 
 
 class SqliteSettings(_Section):

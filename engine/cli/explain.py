@@ -28,6 +28,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--event", required=True, metavar="FILE", help="one event as JSON; - is standard input")
     parser.add_argument("--given", type=Path, metavar="FILE", help="contexts by source, YAML or JSON; other sources are asked")
     parser.add_argument("--rule", metavar="ID", help="tell of this filter or aggregation alone")
+    parser.add_argument(
+        "--cost", action="store_true", help="say of each filter how many of its tests were looked at, and their weight"
+    )
     parser.add_argument("--format", choices=("human", "json"), default="human", help="default: %(default)s")
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     add_rules_option(parser)
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         sys.stdout.write(orjson.dumps(as_json(found), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
     else:
-        sys.stdout.write(human(found, colour=sys.stdout.isatty()))
+        sys.stdout.write(human(found, colour=sys.stdout.isatty(), costs=arguments.cost))
     return 0
 
 

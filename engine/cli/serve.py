@@ -31,6 +31,7 @@ from engine.ingress.explain_endpoint import explain_endpoints
 from engine.ingress.http import create_app
 from engine.ingress.queries import queries
 from engine.ingress.server import Server, address_of, listen, server_config
+from engine.ingress.shadow_endpoints import shadow_endpoints
 from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.explanation_forms import in_json
@@ -42,8 +43,11 @@ from engine.operations.rules_on_disk import RulesOnDisk
 from engine.operations.rules_state import ReloadState
 from engine.operations.rules_watch import RulesWatch
 from engine.operations.service import DISABLED, EngineService
+from engine.operations.shadow import ShadowRules
 from engine.operations.snapshot import RulesLoad
 from engine.operations.start import start_rules
+from engine.operations.witness import Witness
+from engine.pipeline.onlookers import Onlookers
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
 from engine.settings import Settings, load_settings
@@ -114,11 +118,11 @@ async def _serve(settings: Settings, rules: Rules, *, demo: bool) -> int:
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(listen(settings.http.host, settings.http.port))
         parts = await stack.enter_async_context(open_parts(settings, rules))
-        server = Server(uvicorn_config(settings, parts.service, parts.endpoints))
+        server = Server(uvicorn_config(settings, parts))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
-        loop.add_signal_handler(signal.SIGHUP, parts.watch.ask)
+        loop.add_signal_handler(signal.SIGHUP, parts.ask_for_rules)
         print(f"rulemill: listening on {address_of(listening)}", flush=True)
         return await run_engine(settings, parts, server, [listening], demo=demo)
 
@@ -163,10 +167,16 @@ class Parts:
     processor: Processor
     service: EngineService
     endpoints: Sequence[Endpoint]
-    watch: RulesWatch
+    watches: Sequence[RulesWatch]
     activity: Activity
     live: LiveParts
     reloader: Reloader
+    witness: Witness
+
+    def ask_for_rules(self) -> None:
+        """Have every rules directory taken up, whatever the settings say of when."""
+        for watch in self.watches:
+            watch.ask()
 
 
 @asynccontextmanager
@@ -182,6 +192,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         max_batch=settings.processor.max_batch,
         event_bytes=settings.http.max_event_bytes,
     )
+    onlookers = Onlookers()
     processor = build_processor(
         rules.state.active.plan,
         store=store,
@@ -191,12 +202,16 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         options=Options(ack_received=settings.ack == "received"),
         topic=settings.topic,
         limits=event_limits,
+        onlookers=onlookers,
     )
     reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
-    watch = RulesWatch(reloader, clock, poll_ms=poll_ms, notices=settings.rules.watch)
-    watching = asyncio.create_task(watch.run(), name="rules watch")
-    limits = RequestLimits(settings.http.max_body_bytes, settings.http.max_events, settings.http.max_bodies_bytes)
+    watch = RulesWatch(reloader, clock, poll_ms=poll_ms if member is None else None, notices=settings.rules.watch)
+    http = settings.http
+    limits = RequestLimits(http.max_body_bytes, http.max_events, http.max_bodies_bytes, http.max_explained)
+    shadow = _shadow(settings, clock, onlookers)
+    watches = [watch] if shadow is None else [watch, RulesWatch(shadow, clock, poll_ms=poll_ms, notices=settings.rules.watch)]
+    watching = [asyncio.create_task(each.run(), name="rules watch") for each in watches]
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
     activity = Activity(clock, thread_busy_ns, processor.stages.answers.ledger.total_ended)
     live = LiveParts(
@@ -208,20 +223,31 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         clock.now_ms(),
         rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
         reasons=rules.state.reasons,
+        shadow=dict if shadow is None else shadow.figures,
     )
     of_all = None if member is None else member.snapshot
     endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store, of_all))]
+    endpoints += [] if shadow is None else shadow_endpoints(shadow)
     try:
         service = EngineService(live, limits, member or reloader, enabled=settings.processor.enabled, snapshot=of_all)
-        yield Parts(processor, service, endpoints, watch, activity, live, reloader)
+        yield Parts(processor, service, endpoints, watches, activity, live, reloader, Witness(onlookers))
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         await reloader.close()
         await egress.close()
         await dead_letters.close()
         await store.close()
+
+
+def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> ShadowRules | None:
+    """The rules that are tried beside those in service, where the settings name a directory of them."""
+    if settings.rules.shadow is None:
+        return None
+    shadow = ShadowRules(RulesOnDisk(settings.rules.shadow, os.environ, SOURCE_KINDS, clock), clock, onlookers)
+    shadow.start()
+    return shadow
 
 
 def _store(settings: Settings, clock: SystemClock) -> StateStore:
@@ -230,9 +256,9 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
     return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
-def uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, parts: Parts) -> uvicorn.Config:
     """How uvicorn serves one worker."""
-    app = create_app(service, endpoints, policy=access_policy(settings.http))
+    app = create_app(parts.service, parts.endpoints, access_policy(settings.http), parts.witness)
     return server_config(
         app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000), access_log=settings.log.access
     )

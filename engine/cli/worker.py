@@ -59,11 +59,11 @@ def _run(briefing: Briefing) -> int:
 
 
 async def _serve(briefing: Briefing, given: GivenRules, rules: Rules) -> int:
-    settings, member = _without_directory(briefing.settings), Membership()
+    settings, member = _without_copy(briefing.settings), Membership()
     async with AsyncExitStack() as stack:
         connections = stack.enter_context(socket(fileno=briefing.connections))
         parts = await stack.enter_async_context(open_parts(settings, rules, member))
-        server = HandedServer(uvicorn_config(settings, parts.service, parts.endpoints), connections)
+        server = HandedServer(uvicorn_config(settings, parts), connections)
         answers = WorkerAnswers(briefing.number, partial(observe, parts.live), given, parts.reloader)
         handlers = {"figures": answers.figures, "stage": answers.stage, "swap": answers.swap}
         member.channel = await Channel.over(socket(fileno=briefing.channel), handlers)
@@ -76,9 +76,9 @@ async def _serve(briefing: Briefing, given: GivenRules, rules: Rules) -> int:
         return code
 
 
-def _without_directory(settings: Settings) -> Settings:
-    """The supervisor looks after the rules directory, and after the copy of the last good rules."""
-    return settings.model_copy(update={"rules": settings.rules.model_copy(update={"reload": "manual", "last_good": None})})
+def _without_copy(settings: Settings) -> Settings:
+    """The supervisor looks after the copy of the last good rules, as it does after their directory."""
+    return settings.model_copy(update={"rules": settings.rules.model_copy(update={"last_good": None})})
 
 
 class _Ending:

@@ -14,6 +14,7 @@ from engine.event import Submission
 from engine.ingress.bodies import read_items
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.events_description import TAKE_EVENTS
+from engine.ingress.explained import Explanations
 from engine.ingress.problems import RequestRefused
 from engine.ingress.request_body import BodyBudget, read_body
 from engine.ingress.responses import answer
@@ -24,15 +25,18 @@ INPUT_NAME: Final = "http"
 """The input that all requests belong to; its watermark is theirs."""
 
 
-def event_endpoints(service: Service) -> list[Endpoint]:
-    """`POST /events`."""
+def event_endpoints(service: Service, explanations: Explanations | None = None) -> list[Endpoint]:
+    """`POST /events`. Without `explanations` the header that asks for them does nothing."""
     budget = BodyBudget(service.limits.max_bodies_bytes)
 
     async def take_events(request: Request) -> Response:
         all_results = _wants_all_results(request)
+        witness = explanations.witness if explanations is not None and explanations.wanted(request) else None
         limits = service.limits
         body = await read_body(request, limits.max_body_bytes, budget)
         items = read_items(body, request.scope["headers"], service.event_plan, limits.max_events)
+        if witness is not None and explanations is not None:
+            explanations.check_size(len(items))
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_done(_: Submission) -> None:
@@ -40,11 +44,23 @@ def event_endpoints(service: Service) -> list[Endpoint]:
                 ended.set_result(None)
 
         submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=len(body), done=on_done)
-        if items:
+        if witness is None:
+            await _end(submission, ended)
+            return answer(submission, service.ruleset, all_results=all_results)
+        witness.watch(submission)
+        try:
+            await _end(submission, ended)
+            found = await witness.explanations(submission)
+        finally:
+            witness.forget(submission)
+        return answer(submission, service.ruleset, all_results=True, explanations=found)
+
+    async def _end(submission: Submission, ended: asyncio.Future[None]) -> None:
+        """Submit, and return when every event has ended."""
+        if submission.items:
             if not service.submit(submission):
                 raise _not_taken(service)
             await ended
-        return answer(submission, service.ruleset, all_results=all_results)
 
     return [Endpoint("POST", "/events", take_events, TAKE_EVENTS, access="ingest")]
 

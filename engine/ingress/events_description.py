@@ -37,6 +37,10 @@ _RESULT: Final[JsonObject] = {
         "status": {"enum": list(STATUSES)},
         "code": {"type": "string", "description": "A stable word for programs."},
         "message": {"type": "string", "description": "What to do, for people."},
+        "explanation": {
+            "type": "object",
+            "description": "As `POST /rules/explain` answers, of what happened; with `Rulemill-Explain: 1`.",
+        },
         "pointer": {"type": "string", "format": "json-pointer", "description": "Where in the event the fault is."},
     },
 }
@@ -64,7 +68,13 @@ TAKE_EVENTS: Final[JsonObject] = {
             "in": "query",
             "schema": {"enum": ["all"]},
             "description": "`all` gives a result for each event, not only for those that were not accepted.",
-        }
+        },
+        {
+            "name": "Rulemill-Explain",
+            "in": "header",
+            "schema": {"enum": ["0", "1"]},
+            "description": "`1` gives a result with an explanation for each event; it takes a token for administration, and few events.",
+        },
     ],
     "requestBody": {
         "required": True,

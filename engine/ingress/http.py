@@ -18,6 +18,7 @@ from engine.event import JsonObject
 from engine.ingress.access import AccessPolicy
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.events import event_endpoints
+from engine.ingress.explained import EventWitness, Explanations
 from engine.ingress.health import health_endpoints
 from engine.ingress.openapi import describe
 from engine.ingress.problems import RequestRefused
@@ -30,13 +31,19 @@ _ANYBODY: Final = AccessPolicy()
 _log = logging.getLogger(__name__)
 
 
-def create_app(service: Service, more: Sequence[Endpoint] = (), policy: AccessPolicy = _ANYBODY) -> ASGIApp:
+def create_app(
+    service: Service,
+    more: Sequence[Endpoint] = (),
+    policy: AccessPolicy = _ANYBODY,
+    witness: EventWitness | None = None,
+) -> ASGIApp:
     """The ASGI application of one engine: events, health, the description, and whatever else is given.
 
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
-    events that were submitted go on to their end.
+    events that were submitted go on to their end. With a `witness`, events can be explained as they come in.
     """
-    endpoints = [*event_endpoints(service), *health_endpoints(service), *rules_endpoints(service), *more]
+    explanations = None if witness is None else Explanations(witness, policy, service.limits.max_explained)
+    endpoints = [*event_endpoints(service, explanations), *health_endpoints(service), *rules_endpoints(service), *more]
     return _Application([*endpoints, _description(endpoints)], policy)
 
 

@@ -103,6 +103,17 @@ _FILTER: Final = _object(
     unknown={**_COUNT, "description": "The condition was neither true nor false: a value was missing or of the wrong type."},
     wrong_type=_COUNT,
     errors=_COUNT,
+    held_back={**_COUNT, "description": "Matches outside the rollout: nothing was done."},
+    would_have_matched={
+        **_COUNT,
+        "description": "Matches that nothing was done for: all in mode shadow, else those outside the rollout.",
+    },
+    rollout={"type": ["object", "null"], "description": "The share of keys that it acts on, and the field that holds them."},
+    samples={
+        "type": "array",
+        "items": {"type": "object"},
+        "description": "The newest of the events that it matched without acting.",
+    },
     match_rate=_SHARE,
     last_match={"type": ["string", "null"], "format": "date-time", "description": "The time of the last event that matched."},
 )

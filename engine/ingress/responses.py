@@ -5,14 +5,15 @@ that was not accepted for one that was.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 import orjson
 from starlette.responses import Response
 
-from engine.event import ACCEPTED, REJECTED, RETRY, STATUSES, Outcome, Submission
+from engine.event import ACCEPTED, REJECTED, RETRY, STATUSES, JsonObject, Outcome, Submission
+from engine.rules.values import json_bytes
 
 RETRY_AFTER_S: Final = 1
 """How long a sender is asked to wait before it tries again."""
@@ -32,11 +33,13 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
     return Response(orjson.dumps(content), status, {**retry, **(headers or {})}, "application/problem+json")
 
 
-def answer(submission: Submission, ruleset: str, *, all_results: bool) -> Response:
+def answer(
+    submission: Submission, ruleset: str, *, all_results: bool, explanations: Sequence[JsonObject] | None = None
+) -> Response:
     """The answer to a submission whose events have all ended; `ruleset` stands in it where no rules have seen the submission.
 
     202 without rejected and retry; 422 where all are rejected; 503 where all are to be sent again; 207 otherwise. Results are
-    given for what was not accepted, for a single event, and for everything with `all_results`.
+    given for what was not accepted, for a single event, and for everything with `all_results`; each with its explanation, where there are any.
     """
     outcomes = [outcome for outcome in submission.outcomes if outcome is not None]
     counts = Counter([outcome.status for outcome in outcomes])
@@ -49,7 +52,12 @@ def answer(submission: Submission, ruleset: str, *, all_results: bool) -> Respon
         if everything or outcome.status != ACCEPTED
     ]
     status = _status(counts, len(outcomes))
-    return json_response(content, status, _RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
+    headers = _RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    if explanations is None:
+        return json_response(content, status, headers)
+    results = [_result(index, submission.ids[index], outcome) for index, outcome in enumerate(outcomes)]
+    content["results"] = [{**result, "explanation": found} for result, found in zip(results, explanations, strict=True)]
+    return Response(json_bytes(content), status, headers, "application/json")
 
 
 def _status(counts: Mapping[str, int], events: int) -> int:

@@ -67,7 +67,7 @@ class Explainer:
             return EventExplanation(plan.id, identity, submission.outcomes[0] or OUTCOME_ACCEPTED)
         (event,) = decoded
         await self._enricher(generation, given).enrich([event], plan)
-        return _explained(plan, identity, event, rule_id)
+        return explain_seen(plan, identity, event, event.data, rule_id=rule_id)
 
     def _enricher(self, generation: Generation, given: Mapping[str, JsonObject | None]) -> Enricher:
         """The generation's sources but for those that are given, and counters that nobody reads."""
@@ -76,24 +76,33 @@ class Explainer:
         return Enricher({**generation.enricher.sources, **sources}, Counters())
 
 
-def _explained(plan: Plan, identity: str | None, event: Event, rule_id: str | None) -> EventExplanation:
-    verdict = judge(plan.ruleset, event.data, event.time_ms)
+def explain_seen(
+    plan: Plan, identity: str | None, event: Event, data: JsonObject, outcome: Outcome | None = None, rule_id: str | None = None
+) -> EventExplanation:
+    """The explanation of an event that the filters of a plan first saw as `data`.
+
+    `outcome` is how it ended, None where only the rules can say. With `rule_id`, only that filter or aggregation is told of.
+    """
+    verdict = judge(plan.ruleset, data, event.time_ms)
     counted = tallies(plan.ruleset, verdict, event.time_ms)
-    outcome = OUTCOME_ACCEPTED
-    if verdict.blocked is not None:
-        code, reason = verdict.blocked
-        outcome = Outcome(BLOCKED, code, f"blocked by filter `{code}`: {reason}")
-    enrichment = event.data["enrichment"]
+    enrichment = data["enrichment"]
     return EventExplanation(
         plan.id,
         identity,
-        outcome,
+        outcome or _outcome(verdict),
         event,
         enrichment if isinstance(enrichment, dict) else None,
         verdict,
         tuple(judged for judged in verdict.filters if rule_id in {None, judged.rule.id}),
         tuple(tally for tally in counted if rule_id in {None, tally.rule.id}),
     )
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    if verdict.blocked is None:
+        return OUTCOME_ACCEPTED
+    code, reason = verdict.blocked
+    return Outcome(BLOCKED, code, f"blocked by filter `{code}`: {reason}")
 
 
 def _check_names(ruleset: Ruleset, given: Mapping[str, JsonObject | None], rule_id: str | None) -> None:

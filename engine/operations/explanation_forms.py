@@ -9,10 +9,21 @@ from typing import Final
 
 from engine.event import JsonObject
 from engine.operations.explaining import EventExplanation, Explainer
-from engine.rules.explanations import WORDS, explanation_as_json, explanation_lines, judged_as_json, judged_title, value_text
+from engine.rules.explained_costs import cost_of
+from engine.rules.explanations import (
+    WORDS,
+    cost_text,
+    explanation_as_json,
+    explanation_lines,
+    judged_as_json,
+    judged_title,
+    value_text,
+    why_not_lines,
+)
 from engine.rules.interpreter import Explanation, Truth
 from engine.rules.tallies import Tally
 from engine.rules.times import format_time
+from engine.rules.verdicts import Judged
 
 ExplainInJson = Callable[[bytes | JsonObject, Mapping[str, JsonObject | None], str | None], Awaitable[JsonObject]]
 
@@ -58,9 +69,9 @@ def in_json(explainer: Explainer) -> ExplainInJson:
     return explain
 
 
-def human(found: EventExplanation, *, colour: bool) -> str:
-    """The same as text, one line for each test. `colour` is for terminals."""
-    return "".join(f"{line}\n" for line in _lines(found, colour=colour))
+def human(found: EventExplanation, *, colour: bool, costs: bool = False) -> str:
+    """The same as text, one line for each test. `colour` is for terminals; with `costs` each filter says what it cost."""
+    return "".join(f"{line}\n" for line in _lines(found, colour=colour, costs=costs))
 
 
 def tree(found: Explanation, *, indent: str = "", colour: bool = False) -> Iterator[str]:
@@ -69,7 +80,31 @@ def tree(found: Explanation, *, indent: str = "", colour: bool = False) -> Itera
         yield f"{indent}{_word(result, colour=colour)}  {text}"
 
 
-def _lines(found: EventExplanation, *, colour: bool) -> Iterator[str]:
+def judged_lines(judged: Judged, *, colour: bool = False, costs: bool = False) -> Iterator[str]:
+    """A filter: what became of it, its condition, and where that does not hold what it lacks."""
+    yield judged_title(judged)
+    if judged.explanation is None:
+        return
+    yield from tree(judged.explanation, indent="  ", colour=colour)
+    yield from (f"  {'lacks':<{_WORD_CHARS}}  {line}" for line in why_not_lines(judged.explanation))
+    if costs:
+        yield f"  {'cost':<{_WORD_CHARS}}  {cost_text(cost_of(judged.explanation))}"
+
+
+def tally_lines(tally: Tally, *, colour: bool = False) -> Iterator[str]:
+    """What an aggregation makes of an event: in which windows it counts it, or why not."""
+    if tally.reason:
+        yield f"{tally.rule.id}: not counted, {tally.reason}"
+        if tally.when is not None:
+            yield from tree(tally.when, indent="  ", colour=colour)
+        return
+    windows = ", ".join(f"{format_time(start)} to {format_time(end)}" for start, end in tally.windows)
+    yield f"{tally.rule.id}: {tally.key or 'the one group'}, {windows}"
+    for name, condition in tally.measures.items():
+        yield f"  {_word(condition.result, colour=colour)}  counted in `{name}`"
+
+
+def _lines(found: EventExplanation, *, colour: bool, costs: bool) -> Iterator[str]:
     if found.event is None or found.verdict is None:
         yield f"{_title('rejected', colour=colour)} ({found.outcome.code}): {found.outcome.message}"
         return
@@ -80,16 +115,14 @@ def _lines(found: EventExplanation, *, colour: bool) -> Iterator[str]:
         yield ""
         yield _title("filters", colour=colour)
     for judged in found.filters:
-        yield f"  {judged_title(judged)}"
-        if judged.explanation is not None:
-            yield from tree(judged.explanation, indent="    ", colour=colour)
+        yield from (f"  {line}" for line in judged_lines(judged, colour=colour, costs=costs))
     yield ""
     yield from _decision(found, colour=colour)
     if found.tallies:
         yield ""
         yield _title("aggregations", colour=colour)
     for tally in found.tallies:
-        yield from _tally(tally, colour=colour)
+        yield from (f"  {line}" for line in tally_lines(tally, colour=colour))
 
 
 def _contexts(enrichment: JsonObject) -> Iterator[str]:
@@ -110,18 +143,6 @@ def _decision(found: EventExplanation, *, colour: bool) -> Iterator[str]:
             yield f"  {name}: {', '.join(values)}"
     if found.verdict.topic is not None:
         yield f"  topic: {found.verdict.topic}"
-
-
-def _tally(tally: Tally, *, colour: bool) -> Iterator[str]:
-    if tally.reason:
-        yield f"  {tally.rule.id}: not counted, {tally.reason}"
-        if tally.when is not None:
-            yield from tree(tally.when, indent="    ", colour=colour)
-        return
-    windows = ", ".join(f"{format_time(start)} to {format_time(end)}" for start, end in tally.windows)
-    yield f"  {tally.rule.id}: {tally.key or 'the one group'}, {windows}"
-    for name, condition in tally.measures.items():
-        yield f"    {_word(condition.result, colour=colour)}  counted in `{name}`"
 
 
 def _tally_as_json(tally: Tally) -> JsonObject:

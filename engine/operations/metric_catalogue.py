@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from engine.event import BLOCKED, DUPLICATE, STATUSES
 from engine.operations.snapshot import AggregationFigures, DurationFigures, FilterFigures, Snapshot, SourceFigures
-from engine.operations.statistics import cache_hit_ratio, events_processed, utilization_percent
+from engine.operations.statistics import cache_hit_ratio, events_processed, not_acted_on, utilization_percent
 
 Labels = tuple[str, ...]
 Samples = Mapping[Labels, float]
@@ -51,6 +51,7 @@ def metrics() -> Iterator[Metric | Histogram]:
     yield from _QUEUE
     yield from _ENGINE
     yield from _FILTERS
+    yield from _SHADOW
     yield from _AGGREGATIONS
     yield from _SOURCES
     yield from _PROCESS
@@ -83,6 +84,10 @@ def _of_process(name: str, help: str) -> Metric:
     return Metric(name, help, (), lambda snapshot: {(): snapshot.process[name]} if name in snapshot.process else {})
 
 
+def _of_shadow(name: str, help: str, figure: str) -> Metric:
+    return Metric(name, help, (), lambda snapshot: {(): snapshot.shadow[figure]} if figure in snapshot.shadow else {})
+
+
 def _ratio(snapshot: Snapshot) -> float:
     ratio = cache_hit_ratio(snapshot)
     return nan if ratio is None else ratio
@@ -109,6 +114,9 @@ def _lookups(snapshot: Snapshot) -> Samples:
 def _breakers(snapshot: Snapshot) -> Samples:
     states = ("closed", "half_open", "open")
     return {(name, state): float(source.breaker == state) for name, source in snapshot.sources.items() for state in states}
+
+
+_MODES: Final = ("enforce", "shadow", "off")
 
 
 def _last_matches(snapshot: Snapshot) -> Samples:
@@ -234,12 +242,41 @@ _FILTERS: Final = (
         "Events its condition was unknown for because a value had the wrong type.",
         lambda f: f.counts["wrong_type"],
     ),
+    _by_filter(
+        "rulemill_filter_would_have_matched_total",
+        "Events it matched without acting, in shadow or outside its rollout.",
+        not_acted_on,
+    ),
+    Metric(
+        "rulemill_filter_mode",
+        "1 for the mode that the filter is in.",
+        ("filter", "mode"),
+        lambda snapshot: {(name, mode): float(rule.mode == mode) for name, rule in snapshot.filters.items() for mode in _MODES},
+    ),
     _by_filter("rulemill_filter_errors_total", "Errors of its condition or its actions.", lambda f: f.counts["errors"]),
     Metric(
         "rulemill_filter_last_match_timestamp_seconds",
         "The time of the last event that matched; absent before the first.",
         ("filter",),
         _last_matches,
+    ),
+)
+
+_SHADOW: Final = (
+    _of_shadow("rulemill_shadow_events_total", "Events that the shadow rules have judged; absent without such rules.", "events"),
+    _of_shadow(
+        "rulemill_shadow_differing_events_total", "Events that they decide otherwise than the rules in service.", "differing"
+    ),
+    Metric(
+        "rulemill_shadow_differences_total",
+        "What is otherwise about those events.",
+        ("kind",),
+        lambda snapshot: {
+            (name.partition(".")[2],): count for name, count in snapshot.shadow.items() if name.startswith("difference.")
+        },
+    ),
+    _of_shadow(
+        "rulemill_shadow_errors_total", "Batches that the shadow rules raised on; the events went on without them.", "errors"
     ),
 )
 

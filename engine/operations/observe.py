@@ -39,7 +39,7 @@ PROCESS_FIGURES: Final = (
 )
 """What the operating system says of a process, by its name in Prometheus; those of several workers add up."""
 
-_FILTER_COUNTS: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors")
+_FILTER_COUNTS: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors", "held_back")
 _SOURCE_COUNTS: Final = tuple(part.name for part in fields(SourceCounts) if part.name != "latency")
 
 
@@ -48,7 +48,7 @@ class LiveParts:
     """What one worker is made of, for those who look at it.
 
     `store` and `egress` are their kinds, `egress_problem` says what keeps the egress from taking records. `rules_load` is the last attempt to
-    load rules: None where there was none since the start. `reasons` says what else keeps the engine from being well, a line each.
+    load rules: None where there was none since the start. `shadow` counts what shadow rules would have done. `reasons` says what else keeps the engine from being well, a line each.
     """
 
     processor: Processor
@@ -59,6 +59,7 @@ class LiveParts:
     started_ms: int
     rules_load: Callable[[], RulesLoad | None] = lambda: None
     reasons: Callable[[], Sequence[str]] = tuple
+    shadow: Callable[[], Figures] = dict
 
 
 def observe(parts: LiveParts) -> Snapshot:
@@ -95,6 +96,7 @@ def observe(parts: LiveParts) -> Snapshot:
         reasons=list(parts.reasons()),
         watermarks_ms=_watermarks(processor),
         process=_process(),
+        shadow=parts.shadow(),
     )
 
 
@@ -137,6 +139,8 @@ def _filter(rule: Filter, counts: FilterCounts, index: int) -> FilterFigures:
         description=rule.description,
         actions=[_action(action) for action in rule.actions],
         counts={name: getattr(counts, name)[index] for name in _FILTER_COUNTS},
+        samples=[sample._asdict() for sample in reversed(counts.samples.get(index, ()))],
+        rollout=None if rule.rollout is None else {"percent": rule.rollout.percent, "by": rule.rollout.by.text},
         last_match_ms=counts.last_match_ms[index] if counts.matched[index] else None,
     )
 

@@ -7,21 +7,33 @@ whatever they miss is found by the next look.
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 from watchfiles import awatch
 
-from engine.operations.reload import Reloader
+from engine.operations.rules_on_disk import RulesOnDisk
 from engine.ports import Clock
 
 _NOTICE_MS = 1_000
 _log = logging.getLogger("rulemill.rules")
 
 
+class Reloads(Protocol):
+    """Who takes up what a directory holds."""
+
+    on_disk: RulesOnDisk
+
+    async def look(self) -> object:
+        """Take it up if it is other than before."""
+
+    async def reload(self) -> object:
+        """Take it up."""
+
+
 class RulesWatch:
     """Looks every `poll_ms`, never where that is None. With `notices`, a changed file is seen at once."""
 
-    def __init__(self, reloader: Reloader, clock: Clock, *, poll_ms: int | None, notices: bool) -> None:
+    def __init__(self, reloader: Reloads, clock: Clock, *, poll_ms: int | None, notices: bool) -> None:
         self._reloader = reloader
         self._clock = clock
         self._poll_ms = poll_ms

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
 from typing import Any, Final
 
+from engine.event import MAX_SAMPLES
+
 Figures = dict[str, int]
 
 _HOW: Final = "merge"
@@ -34,6 +36,11 @@ def _each_once(a: list[Any], b: list[Any]) -> list[Any]:
 
 def _least_of_each(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     return {name: _least(a.get(name), b.get(name)) for name in (*a, *b)}
+
+
+def _newest(a: list[Any], b: list[Any]) -> list[Any]:
+    """The samples of both, as many as one keeps."""
+    return sorted([*a, *b], key=lambda sample: -sample["time_ms"])[:MAX_SAMPLES]
 
 
 _BREAKERS: Final = ("closed", "half_open", "open")
@@ -80,13 +87,15 @@ class SeamFigures:
 
 @dataclass(frozen=True, slots=True)
 class FilterFigures:
-    """One filter. `counts` are those of `FilterCounts`; `last_match_ms` is the time of the latest event that matched."""
+    """One filter. `counts` and `samples`, the newest first, are those of `FilterCounts`; `rollout` is as it is written; `last_match_ms` is the time of the latest event that matched."""
 
     mode: str = field(metadata=FIRST)
     description: str = field(metadata=FIRST)
     actions: list[dict[str, object]] = field(metadata=FIRST)
     counts: Figures
     last_match_ms: int | None = field(metadata=MOST)
+    samples: list[dict[str, Any]] = field(default_factory=list, metadata={_HOW: _newest})
+    rollout: dict[str, Any] | None = field(default=None, metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +178,7 @@ class Snapshot:
     workers_wanted: int = field(default=1, metadata=MOST)
     worker_deaths: int = 0
     each_worker: dict[str, WorkerFigures] = field(default_factory=dict)
+    shadow: Figures = field(default_factory=dict)
 
     @property
     def ruleset(self) -> str:

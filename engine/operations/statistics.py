@@ -195,9 +195,23 @@ def _filter(rule: FilterFigures) -> JsonObject:
         "mode": rule.mode,
         "actions": rule.actions,
         **rule.counts,
+        "would_have_matched": not_acted_on(rule),
+        "rollout": rule.rollout,
+        "samples": [_sample(sample) for sample in rule.samples],
         "match_rate": rounded(_share(rule.counts["matched"], rule.counts["evaluated"])),
         "last_match": None if rule.last_match_ms is None else format_time(rule.last_match_ms),
     }
+
+
+def _sample(sample: JsonObject) -> JsonObject:
+    return {name: value for name, value in sample.items() if name != "time_ms"} | {
+        "time": format_time(int(str(sample["time_ms"])))
+    }
+
+
+def not_acted_on(rule: FilterFigures) -> int:
+    """How many events it matched without acting: all in mode shadow, else those outside its rollout."""
+    return rule.counts["matched"] if rule.mode == "shadow" else rule.counts["held_back"]
 
 
 def _aggregation(rule: AggregationFigures) -> JsonObject:

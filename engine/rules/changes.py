@@ -64,7 +64,10 @@ def _sources(ruleset: Ruleset) -> dict[str, object]:
 
 def _filters(ruleset: Ruleset) -> dict[str, object]:
     """The filters by id, in the order they run."""
-    return {rule.id: (meaning(normalise(rule.when, ruleset)), meaning((rule.actions, rule.mode))) for rule in ruleset.filters}
+    return {
+        rule.id: (meaning(normalise(rule.when, ruleset)), meaning((rule.actions, rule.mode, rule.rollout)))
+        for rule in ruleset.filters
+    }
 
 
 def _states(plan: Plan) -> dict[str, object]:

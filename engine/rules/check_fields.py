@@ -87,6 +87,9 @@ def _other_paths(ruleset: Ruleset) -> Iterator[tuple[str, Path, bool]]:
         rule_id = f"aggregations.{aggregation.id}"
         yield from ((rule_id, path, False) for _, path in aggregation.key)
         yield from ((rule_id, m.field, m.kind in _NUMBER_MEASURES) for m in aggregation.measures if m.field)
+    for each in ruleset.filters:
+        if each.rollout is not None:
+            yield f"filters.{each.id}", each.rollout.by, False
     for rule_id, transform in transforms_of(ruleset):
         yield from ((rule_id, value.path, False) for _, value in transform.set if isinstance(value, FieldRef))
 

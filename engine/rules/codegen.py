@@ -14,19 +14,20 @@ from engine.rules.emitter import Emitter
 from engine.rules.fields import Fields
 from engine.rules.first_error import FirstError
 from engine.rules.model import Action, Allow, Block, Condition, Filter, Ruleset, SendTo, Transform
+from engine.rules.rollout import rollout_holds
 from engine.rules.transforms import changed_steps, compile_transform
 
 ApplyFilters = Callable[[Sequence[Event], FilterCounts], None]
 Predicate = Callable[[JsonObject, int], bool]
 
-_COUNTS: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors", "last_match_ms")
+_COUNTS: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors", "held_back", "last_match_ms")
 
 
 def compile_filters(ruleset: Ruleset) -> ApplyFilters:
     """A function that runs all filters over a batch, event by event, in the order of the ruleset.
 
     It sets marks, routes, copies, topic and blocked of the events, replaces `data` where a filter transforms, and adds to
-    the counts. A filter in mode shadow counts and does not act; one that is off stays at zero. A filter or an action
+    the counts. A filter in mode shadow counts and does not act, nor does one on an event outside its rollout; one that is off stays at zero. A filter or an action
     that raises is counted and skipped, and the event goes on; `last_match_ms` is the time of the last event that matched.
     """
     emitter = Emitter("filters")
@@ -86,8 +87,7 @@ class _FilterWriter:
             with emitter.block(f"if {conditions.true(rule.when)}:"):
                 emitter.line(f"matched[{index}] += 1")
                 emitter.line(f"last_match_ms[{index}] = time_ms")
-                if rule.mode == "enforce":
-                    self._actions(index, rule)
+                self._matched(index, rule)
             with emitter.block(f"elif not {conditions.false(rule.when)}:"):
                 emitter.line(f"unknown[{index}] += 1")
                 with emitter.block(f"if {conditions.wrong_type(rule.when)}:"):
@@ -95,6 +95,22 @@ class _FilterWriter:
         with emitter.block("except Exception as error:"):
             emitter.line(f"errors[{index}] += 1")
             emitter.line(f"{self._report(rule)}(error)")
+
+    def _matched(self, index: int, rule: Filter) -> None:
+        """What a match leads to: the actions, or where the filter is in shadow or the event outside its rollout a sample of what was not done."""
+        emitter = self._emitter
+        if rule.mode == "enforce" and rule.rollout is None:
+            self._actions(index, rule)
+        elif rule.mode == "enforce" and rule.rollout is not None:
+            holds = emitter.bind(rollout_holds(rule.rollout, rule.id), "in_rollout")
+            with emitter.block(f"if not {holds}({self._fields.local(rule.rollout.by)}):"):
+                emitter.line(f"held_back[{index}] += 1")
+                emitter.line(f"counts.sample({index}, event)")
+            with emitter.block("else:"):
+                emitter.line("pass")
+                self._actions(index, rule)
+        else:
+            emitter.line(f"counts.sample({index}, event)")
 
     def _report(self, rule: Filter) -> str:
         return self._emitter.bind(self._reports.setdefault(rule.id, FirstError(f"filter `{rule.id}`")), "report")

@@ -55,7 +55,7 @@ class Coverage:
         self._ruleset = ruleset
         self._leaves: dict[int, Leaf] = {}
         rules: dict[str, RuleCoverage] = {}
-        for owned in _at_work(ruleset):
+        for owned in at_work(ruleset):
             rule = rules.setdefault(owned.rule_id, RuleCoverage(owned.rule_id))
             for test in _tests(owned.condition):
                 leaf = self._leaves[id(test)] = Leaf(test)
@@ -102,7 +102,7 @@ class Coverage:
                 self._note(test.value, part)
 
 
-def _at_work(ruleset: Ruleset) -> Iterator[Owned]:
+def at_work(ruleset: Ruleset) -> Iterator[Owned]:
     """The conditions that some event may meet, each with its owner."""
     off = {f"filters.{rule.id}" for rule in ruleset.filters if rule.mode == "off"}
     named = {f"conditions.{name}": name for name in ruleset.conditions}

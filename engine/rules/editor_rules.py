@@ -83,6 +83,16 @@ def filters() -> Schema:
             "when": described("Which events.", ref("condition")),
             "then": described("What is done: one action, or a list of them.", one_or_many(action)),
             "mode": choice("`shadow` counts matches and does nothing.", words(Filter, "mode")),
+            "rollout": described(
+                "The share of keys whose events it acts on; of the others it only counts.",
+                closed(
+                    {
+                        "percent": {"description": "Of all keys.", "type": "number", "minimum": 0, "maximum": 100},
+                        "by": path("The field whose values are the keys."),
+                    },
+                    ["percent", "by"],
+                ),
+            ),
             "order": {"type": "integer", "description": "Filters run by this number, then as written."},
         },
         ["when", "then"],

@@ -8,13 +8,29 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from engine.event import JsonObject
+from engine.rules.explained_costs import Cost, cost_of
 from engine.rules.diagnostics import shown
 from engine.rules.interpreter import Explanation, Truth
-from engine.rules.model import Action, Allow, Block, Condition, SendTo, Span, Transform
+from engine.rules.model import (
+    Action,
+    All,
+    Allow,
+    AnyOf,
+    Block,
+    Condition,
+    FieldRef,
+    ListRef,
+    Not,
+    SendTo,
+    Span,
+    Test,
+    Transform,
+    Use,
+)
 from engine.rules.values import MISSING
 from engine.rules.verdicts import Acted, Judged
+from engine.rules.why_not import Needed, count_of_tests, is_joint, why_not
 
-JOINTS: Final = ("all", "any", "not")
 WORDS: Final[Mapping[Truth, str]] = {True: "true", False: "false", None: "unknown"}
 
 _STATES: Final = {
@@ -30,7 +46,7 @@ _INDENT: Final = "  "
 
 def explanation_as_json(found: Explanation) -> JsonObject:
     """A condition as an object: `what`, `result` (null is unknown), and its `parts`, or of a test what it saw."""
-    if _is_joint(found):
+    if is_joint(found):
         return {"what": found.what, "result": found.result, "parts": [explanation_as_json(part) for part in found.parts]}
     test: JsonObject = {"what": "test", "result": found.result, "field": found.path, "operator": found.what}
     if not isinstance(found.operand, Condition) and found.operand is not MISSING:
@@ -48,7 +64,7 @@ def explanation_as_json(found: Explanation) -> JsonObject:
 
 def explanation_lines(found: Explanation, indent: str = "") -> Iterator[tuple[Truth, str]]:
     """The condition as lines, each with the result it speaks of; what belongs to a line stands indented below it."""
-    if _is_joint(found):
+    if is_joint(found):
         yield found.result, f"{indent}{found.what}"
     else:
         yield found.result, f"{indent}{_test(found)}"
@@ -72,8 +88,38 @@ def judged_as_json(judged: Judged) -> JsonObject:
         "state": judged.state,
         "result": None if found is None else found.result,
         "condition": None if found is None else explanation_as_json(found),
+        **(
+            {}
+            if found is None
+            else {"why_not": [_needed_as_json(one) for one in why_not(found)], "cost": _cost_as_json(cost_of(found))}
+        ),
         "actions": [action_as_json(acted) for acted in judged.actions],
         **({"error": judged.error} if judged.error else {}),
+    }
+
+
+def why_not_lines(found: Explanation) -> Iterator[str]:
+    """What a condition of several tests lacks, a test a line; nothing where it holds, and of a single test, which says it itself."""
+    if count_of_tests(found) > 1:
+        for needed in why_not(found):
+            yield f"{_test(needed.test)}; it would have to be {WORDS[needed.result]}"
+
+
+def cost_text(cost: Cost) -> str:
+    """A cost in words."""
+    return f"{cost.evaluated} of {cost.tests} tests looked at, weight {cost.evaluated_weight} of {cost.weight}"
+
+
+def _needed_as_json(needed: Needed) -> JsonObject:
+    return {**explanation_as_json(needed.test), "needed": needed.result}
+
+
+def _cost_as_json(cost: Cost) -> JsonObject:
+    return {
+        "tests": cost.tests,
+        "evaluated": cost.evaluated,
+        "weight": cost.weight,
+        "evaluated_weight": cost.evaluated_weight,
     }
 
 
@@ -98,13 +144,23 @@ def action_text(action: Action) -> str:
             return f"transform ({', '.join(changed)})"
 
 
+def test_text(test: Test) -> str:
+    """A test as reports name it, quoted: `response_time_ms lt 1000`."""
+    match test.value:
+        case FieldRef(path):
+            operand = f" {{field: {path.text}}}"
+        case ListRef(name):
+            operand = f" {{list: {name}}}"
+        case Test() | All() | AnyOf() | Not() | Use():
+            operand = ""
+        case value:
+            operand = f" {value_text(value)}"
+    return f"`{test.path.text or 'the element'} {test.operator}{operand}`"
+
+
 def place(span: Span) -> str:
     """Where something stands, as editors take it."""
     return f"{span.file}:{span.line}:{span.col}"
-
-
-def _is_joint(found: Explanation) -> bool:
-    return found.what in JOINTS or found.what.startswith("use ")
 
 
 def _test(found: Explanation) -> str:

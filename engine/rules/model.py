@@ -353,8 +353,16 @@ Action = Allow | Block | SendTo | Transform
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """The share of keys, read at `by`, whose events a filter acts on: 0 to 100 percent."""
+
+    percent: float
+    by: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
-    """One filter: what it asks of an event, and what it does where the answer is yes."""
+    """One filter: what it asks of an event, and what it does where the answer is yes; of those within its `rollout`, where it has one."""
 
     id: str
     when: Condition
@@ -363,6 +371,7 @@ class Filter:
     mode: Literal["enforce", "shadow", "off"] = "enforce"
     order: int = 0
     span: Span = field(default=NOWHERE, compare=False)
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True, slots=True)

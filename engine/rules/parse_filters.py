@@ -7,8 +7,22 @@ list, in the order they are carried out.
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 
-from engine.rules.diagnostics import Findings, shown
-from engine.rules.model import Action, Allow, Block, Condition, Extract, FieldRef, Filter, Path, Route, Scalar, SendTo, Transform
+from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.model import (
+    Action,
+    Allow,
+    Block,
+    Condition,
+    Extract,
+    FieldRef,
+    Filter,
+    Path,
+    Rollout,
+    Route,
+    Scalar,
+    SendTo,
+    Transform,
+)
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode, is_null, plain_value
 from engine.rules.parse_conditions import ConditionReader
 from engine.rules.patterns import jmespath_fault
@@ -30,6 +44,7 @@ _ACTIONS: Final = ("allow", "block", "route", "transform")
 _MAIN_KEYS: Final = {"allow": "mark", "block": "reason", "route": "to"}
 _MAX_ORDER: Final = 1_000_000
 _MAX_KEPT: Final = 100
+_EVERYBODY: Final = 100
 
 
 def parse_filters(nodes: Sequence[Node], findings: Findings) -> tuple[Filter, ...]:
@@ -92,11 +107,23 @@ def _filter(entry: Entry, findings: Findings) -> Filter | None:
     actions = [_action(item, findings) for item in one_or_many(then_node, "`then`", findings)] if then_node else []
     mode = reader.choice("mode", ("enforce", "shadow", "off"), "enforce")
     order = reader.integer("order", 0, -_MAX_ORDER, _MAX_ORDER)
+    rollout = _rollout(reader)
     reader.finish()
     if when is None:
         return None
     done = tuple(action for action in actions if action is not None)
-    return Filter(entry.key, when, done, description, cast("Literal['enforce', 'shadow', 'off']", mode), order, entry.key_span)
+    how = cast("Literal['enforce', 'shadow', 'off']", mode)
+    return Filter(entry.key, when, done, description, how, order, entry.key_span, rollout)
+
+
+def _rollout(reader: MapReader) -> Rollout | None:
+    inner = reader.map("rollout")
+    if inner is None:
+        return None
+    percent = inner.number("percent", _EVERYBODY, 0, _EVERYBODY, required=True, example="percent: 10")
+    by = inner.path("by", required=True, example="by: user_id")
+    inner.finish()
+    return None if by is None else Rollout(percent, by)
 
 
 def _action(node: Node, findings: Findings) -> Action | None:

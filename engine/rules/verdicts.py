@@ -9,12 +9,15 @@ from typing import Final, Literal
 
 from engine.event import JsonObject
 from engine.rules.interpreter import Explanation, explain
-from engine.rules.model import Action, Allow, Block, Filter, Ruleset, SendTo, Transform
+from engine.rules.model import Action, Allow, Block, Filter, Rollout, Ruleset, SendTo, Transform
+from engine.rules.rollout import rollout_holds
 from engine.rules.transforms import compile_transform
+from engine.rules.values import event_steps, follow
 
 State = Literal["matched", "not_matched", "unknown", "error", "off", "not_reached"]
 
 NOTE_SHADOW: Final = "mode `shadow` counts and does nothing"
+NOTE_ROLLOUT: Final = "the event is outside the rollout"
 NOTE_ROUTED: Final = "a filter before this one has routed the event, and `routing` is `first_match`"
 NOTE_BLOCKED: Final = "the event ended at the block before it"
 
@@ -88,7 +91,13 @@ class _Court:
             return Judged(rule, "unknown" if found.result is None else "not_matched", found)
         if rule.mode == "shadow":
             return Judged(rule, "matched", found, tuple(Acted(action, NOTE_SHADOW) for action in rule.actions))
+        if rule.rollout is not None and not self._is_in(rule.rollout, rule.id):
+            return Judged(rule, "matched", found, tuple(Acted(action, NOTE_ROLLOUT) for action in rule.actions))
         return Judged(rule, "matched", found, self._actions(rule))
+
+    def _is_in(self, rollout: Rollout, rule_id: str) -> bool:
+        key = follow(self.verdict.data, event_steps(rollout.by, self.ruleset.enrichment.sources))
+        return rollout_holds(rollout, rule_id)(key)
 
     def _actions(self, rule: Filter) -> tuple[Acted, ...]:
         may_route = not (self.routed and self.ruleset.routing == "first_match")

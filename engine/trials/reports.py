@@ -6,10 +6,9 @@ out instead, and why.
 
 from collections.abc import Iterator, Sequence
 
-from engine.operations.explanation_forms import tree
+from engine.operations.explanation_forms import judged_lines, tally_lines
 from engine.rules.coverage import Coverage, Leaf
-from engine.rules.explanations import judged_title, place, value_text
-from engine.rules.model import Condition, FieldRef, ListRef
+from engine.rules.explanations import place, test_text
 from engine.trials.comparing import Difference, found_text
 from engine.trials.trial import Failure, TrialResult
 
@@ -64,9 +63,11 @@ def _failure(failure: Failure) -> Iterator[str]:
     for difference in failure.differences:
         yield from (f"  {line}" for line in _difference(difference))
     for judged in failure.judged:
-        yield judged_title(judged)
-        if judged.explanation is not None:
-            yield from tree(judged.explanation, indent="  ")
+        yield from judged_lines(judged)
+    for number, tally in failure.tallied:
+        first, *rest = tally_lines(tally)
+        yield f"event {number}: {first}"
+        yield from rest
 
 
 def _difference(difference: Difference) -> Iterator[str]:
@@ -77,19 +78,11 @@ def _difference(difference: Difference) -> Iterator[str]:
 
 def _missing(leaf: Leaf) -> Iterator[str]:
     test = leaf.test
-    text = f"`{test.path.text or 'the element'} {test.operator}{_operand(test.value)}`"
+    text = test_text(test)
     if not leaf.was_true:
         yield f"{text} was never true"
     if not leaf.was_false:
         yield f"{text} was never false"
-
-
-def _operand(value: object) -> str:
-    if isinstance(value, Condition):
-        return ""
-    if isinstance(value, FieldRef):
-        return f" {{field: {value.path.text}}}"
-    return f" {{list: {value.name}}}" if isinstance(value, ListRef) else f" {value_text(value)}"
 
 
 def _total(results: Sequence[TrialResult], *, colour: bool) -> str:

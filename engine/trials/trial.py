@@ -4,14 +4,15 @@ In: a plan and a test. Out: what went otherwise than expected. Rule of the file:
 that is wrong with it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from engine.event import JsonObject
 from engine.rules.model import RuleTest
 from engine.rules.plan import Plan
+from engine.rules.tallies import Tally, tallies
 from engine.rules.verdicts import Judged, judge
 from engine.trials import steps
 from engine.trials.comparing import Difference
@@ -19,17 +20,24 @@ from engine.trials.expectations import event_differences, filters_concerned, win
 from engine.trials.steps import Expect, Step
 from engine.trials.world import CannotGoOn, Sent, Witness, World
 
+_MAX_TOLD: Final = 8
+
 Compile = Callable[[Path], Plan]
 """Compiles another rules directory. Raises CannotGoOn where its rules have errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An expectation that did not hold: at which step, of which event where there were several, what was other than wanted, and why."""
+    """An expectation that did not hold: at which step, of which event where there were several, what was other than wanted, and why.
+
+    `judged` are the filters that an event's expectation is about; `tallied` says of a window's which of the events before it, by their numbers
+    from 1, were counted how: a few, those that were not counted first.
+    """
 
     step: str
     differences: list[Difference]
-    judged: list[Judged]
+    judged: list[Judged] = field(default_factory=list)
+    tallied: list[tuple[int, Tally]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,22 @@ class _Trial:
     async def _expect_window(self, name: str, wanted: Mapping[str, object]) -> Failure | None:
         windows = await self._world.windows(str(wanted["aggregation"]), str(wanted.get("key", "")))
         found = window_differences(wanted, windows)
-        return Failure(name, found, []) if found else None
+        if not found:
+            return None
+        return Failure(name, found, tallied=_tallied(str(wanted["aggregation"]), list(self._world.sent.values())))
+
+
+def _tallied(aggregation: str, sent: Sequence[Sent]) -> list[tuple[int, Tally]]:
+    """What the aggregation made of the events that came to the filters; those not counted first."""
+    told = []
+    for number, one in enumerate(sent, 1):
+        if one.before is not None and one.event is not None:
+            verdict = judge(one.ruleset, one.before, one.event.time_ms)
+            told += [
+                (number, tally) for tally in tallies(one.ruleset, verdict, one.event.time_ms) if tally.rule.id == aggregation
+            ]
+    told.sort(key=lambda numbered: not numbered[1].reason)
+    return told[:_MAX_TOLD]
 
 
 def _explained(wanted: Mapping[str, object], found: list[Difference], sent: Sent) -> list[Judged]:

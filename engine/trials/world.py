@@ -35,7 +35,7 @@ TOPIC: Final = "events.enriched"
 
 _LEASE: Final = LeaseTimes(lease_ms=100 * 365 * 86_400_000)
 """Long enough for any jump of the clock: in a test no other worker waits for the end of a lease."""
-_JUMP_STEPS: Final = 200
+_JUMP_STEPS: Final = 40
 """How finely a long stretch of time is cut: everybody who waits for time wakes at most so often in it."""
 _PATIENCE_MS: Final = 3_600_000
 _NO_ROOM: Final = Outcome(RETRY, "inbox_full", "the engine takes nothing now")

@@ -107,6 +107,23 @@ def test_colours_are_for_terminals_alone(project: Path) -> None:
     assert b"\x1b[31mFAILED\x1b[0m" in shown
 
 
+def test_mutants_that_no_test_notices_exit_with_1_and_where_all_are_noticed_with_0(project: Path) -> None:
+    (project / "rules" / "tests.yaml").write_text(
+        "version: 1\ntests:\n  - {name: one, event: {kind: answer, id: a, user: u, at: 1, agent: robot, points: 1}, now: 1, expect: {status: blocked}}\n"
+    )
+
+    ended = rulemill("test", "--mutate", "--junit", "junit.xml", cwd=project)
+    refused = rulemill("test", "--mutate", "--mutate-seconds", "0", cwd=project)
+
+    assert ended.returncode == 1, ended.stdout.decode()
+    text = ended.stdout.decode()
+    assert "SURVIVED  rules/rules.yaml:" in text
+    assert " survived\n" in text
+    assert "%|" not in ended.stderr.decode(), "a bar is for terminals alone"
+    assert '<testsuite name="mutants"' in (project / "junit.xml").read_text()
+    assert refused.returncode == 2
+
+
 def read(terminal: int) -> bytes:
     """What a terminal has for us; nothing once its other side is closed."""
     try:

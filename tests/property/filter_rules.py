@@ -17,6 +17,7 @@ from engine.rules.model import (
     Filter,
     Not,
     Path,
+    Rollout,
     Route,
     Ruleset,
     SendTo,
@@ -59,9 +60,15 @@ filters = st.lists(
         conditions,
         st.lists(actions, min_size=1, max_size=3).map(tuple),
         st.sampled_from(("enforce", "enforce", "enforce", "shadow", "off")),
+        st.none() | st.none() | st.builds(Rollout, st.sampled_from((0, 25, 50, 75, 100)), paths),
     ),
     max_size=6,
-).map(lambda parts: tuple(Filter(f"f{n}", when, then, mode=mode) for n, (when, then, mode) in enumerate(parts)))  # type: ignore[arg-type]
+).map(
+    lambda parts: tuple(
+        Filter(f"f{n}", when, then, mode=mode, rollout=rollout)  # type: ignore[arg-type]
+        for n, (when, then, mode, rollout) in enumerate(parts)
+    )
+)
 members = st.fixed_dictionaries({}, optional={"a": st.sampled_from(VALUES), "b": st.sampled_from(VALUES)})
 bodies = st.fixed_dictionaries({}, optional={"a": st.sampled_from(VALUES), "b": st.sampled_from(VALUES), "o": members})
 

@@ -10,6 +10,7 @@ from engine.event import Event, FilterCounts, JsonObject
 from engine.rules.codegen import compile_filters
 from engine.rules.interpreter import explain
 from engine.rules.model import Action, Allow, Block, FieldRef, Filter, Path, Ruleset, SendTo, Transform
+from engine.rules.rollout import rollout_holds
 from tests.property.filter_rules import PLACES, bodies, decisions, enriched, event_of, filters, ruleset_of
 
 
@@ -35,6 +36,11 @@ def _get(data: JsonObject, path: Path) -> object:
             return ...
         value = value[step]
     return value
+
+
+def _key(data: JsonObject, path: Path) -> object:
+    value = _get(data, path)
+    return None if value is ... else value
 
 
 def _pop(data: JsonObject, path: Path) -> object:
@@ -73,6 +79,11 @@ def run_naively(ruleset: Ruleset, event: Event, counts: FilterCounts) -> None:
         counts.matched[index] += 1
         counts.last_match_ms[index] = event.time_ms
         if rule.mode == "shadow":
+            counts.sample(index, event)
+            continue
+        if rule.rollout is not None and not rollout_holds(rule.rollout, rule.id)(_key(event.data, rule.rollout.by)):
+            counts.held_back[index] += 1
+            counts.sample(index, event)
             continue
         may_route = not routed or ruleset.routing == "all_matches"
         routed = routed or any(isinstance(action, SendTo) for action in rule.actions)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from engine.app import SOURCE_KINDS
 from engine.clock import SystemClock
+from engine.trials.bench import Surroundings
 from engine.trials.reports import coverage_report, human
-from engine.trials.runner import Surroundings, run_tests
+from engine.trials.runner import run_tests
 
 RULES = Path(__file__).parents[2] / "rules"
 

@@ -8,8 +8,9 @@ import pytest
 from engine.app import SOURCE_KINDS
 from engine.clock import SystemClock
 from engine.rules.reports import human as findings_report
+from engine.trials.bench import Surroundings
 from engine.trials.reports import human
-from engine.trials.runner import Surroundings, run_tests
+from engine.trials.runner import run_tests
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULESETS = {

@@ -32,7 +32,7 @@ def source(breaker: str = "closed", **counts: int) -> SourceFigures:
 
 
 def rule(last_match_ms: int | None = None, **counts: int) -> FilterFigures:
-    zero = dict.fromkeys(("evaluated", "matched", "unknown", "wrong_type", "errors"), 0)
+    zero = dict.fromkeys(("evaluated", "matched", "unknown", "wrong_type", "errors", "held_back"), 0)
     return FilterFigures("enforce", "What it is for", [{"allow": {"mark": "quick"}}], zero | counts, last_match_ms)
 
 

@@ -7,7 +7,8 @@ import yaml
 
 from engine.clock import SystemClock
 from engine.rules.reports import concise
-from engine.trials.runner import Session, Surroundings, run_tests
+from engine.trials.bench import Surroundings
+from engine.trials.runner import Session, run_tests
 from engine.trials.trial import TrialResult
 
 RULES: Final = """\

@@ -139,7 +139,7 @@ def test_a_window_is_found_by_its_key_and_its_values_are_compared(tmp_path: Path
 
     assert steps(tmp_path, sent, {"expect": wanted}).passed
     wrong = steps(tmp_path, sent, {"expect": {**wanted, "values": {"answers": 4, "points": 5}}})
-    assert list(failure_lines(wrong)) == ["at step 2, `expect`:", "  values.points: expected 5, found 4"]
+    assert list(failure_lines(wrong))[:2] == ["at step 2, `expect`:", "  values.points: expected 5, found 4"]
 
 
 def test_windows_are_told_apart_by_their_start_or_end(tmp_path: Path) -> None:
