@@ -10,6 +10,7 @@ from redis.asyncio import BlockingConnectionPool, Connection, Redis, RedisCluste
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
 
 from engine.errors import SettingsInvalid
@@ -72,7 +73,7 @@ def _common(settings: RedisSettings) -> dict[str, Any]:
         "password": settings.password.get_secret_value() if settings.password else None,
         "socket_connect_timeout": settings.connect_timeout_ms / 1000,
         "socket_timeout": settings.timeout_ms / 1000,
-        "retry": Retry(ExponentialBackoff(cap=_LONGEST_WAIT_S, base=_FIRST_WAIT_S), settings.retries),
+        "retry": Retry(ExponentialBackoff(_LONGEST_WAIT_S, _FIRST_WAIT_S), settings.retries, (RedisConnectionError,)),
     }
 
 

@@ -128,6 +128,11 @@ class RedisAddress(str):
 
     __slots__ = ()
 
+    @classmethod
+    def of(cls, host: str, port: int) -> "RedisAddress":
+        """The address of a port at a host."""
+        return cls(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
     @property
     def host(self) -> str:
         """The name or address, without brackets."""
@@ -251,8 +256,8 @@ class RedisSettings(_Section):
     """Redis, for the state store and for caches that workers share: one server, or a cluster.
 
     Each kind of state has a database of its own; a cluster has but one, and tells them apart by the keys. Every server gets at most
-    `pool_size` connections from each worker and each kind of state. A request that is not answered within `timeout_ms` is sent again
-    `retries` times, after waits that double, before it counts as unanswered. `wait_replicas` are the replicas that have to have a
+    `pool_size` connections from each worker and each kind of state. A request whose connection breaks is sent again
+    `retries` times, after waits that double; one that is not answered within `timeout_ms` counts as unanswered. `wait_replicas` are the replicas that have to have a
     write before it counts as done, for which the server waits `wait_timeout_ms`.
     """
 

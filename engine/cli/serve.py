@@ -41,10 +41,9 @@ from engine.operations.service import DISABLED, EngineService
 from engine.operations.snapshot import RulesLoad
 from engine.operations.start import start_rules
 from engine.pipeline.processor import Options, Processor
-from engine.ports import RequestLimits, StateStore
+from engine.ports import RequestLimits
 from engine.settings import Settings, load_settings
-from engine.state.memory import MemoryStateStore
-from engine.state.sqlite import SqliteStateStore
+from engine.state.opening import open_store
 
 _DEMO_EVENTS_PER_SECOND = 40
 _PACKAGED_RULES = Path(engine.__file__).parent / "defaults" / "rules"
@@ -58,7 +57,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--host", help="where to listen; default: the settings' one")
     parser.add_argument("--port", type=int, help="0 is any free one; default: the settings' one")
     parser.add_argument("--workers", type=int, help="worker processes; one for now")
-    parser.add_argument("--store", choices=("sqlite", "memory"), help="default: the settings' one")
+    parser.add_argument("--store", choices=("sqlite", "redis", "memory"), help="default: the settings' one")
     parser.add_argument("--demo", action="store_true", help="send sample traffic; without a rules directory, the default rules")
     add_rules_option(parser)
     parser.set_defaults(run=run)
@@ -155,7 +154,7 @@ class _Parts:
 @asynccontextmanager
 async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     clock = SystemClock()
-    store = _store(settings, clock)
+    store = await open_store(settings, clock)
     egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync)
     dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync)
     event_limits = Limits(
@@ -202,14 +201,6 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         await egress.close()
         await dead_letters.close()
         await store.close()
-
-
-def _store(settings: Settings, clock: SystemClock) -> StateStore:
-    if settings.store == "memory":
-        return MemoryStateStore(clock, settings.memory.max_claims)
-    if settings.store == "redis":
-        raise SettingsInvalid("store is `redis`; this version keeps its state in `sqlite` or `memory`")
-    return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
 def _uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:

@@ -100,7 +100,7 @@ class RedisServer:
     def start(self) -> None:
         """Return when it answers."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        arguments = [part for name, value in self._options.items() for part in (f"--{name}", value)]
+        arguments = [part for name, value in self._options.items() for part in (f"--{name}", *(value.split() or [value]))]
         command = [str(self._program), "--port", str(self.port), "--dir", str(self.directory), *arguments]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         _wait_until(self._answers, f"`{' '.join(command)}` does not answer; `{self._options['logfile']}` may say why")
