@@ -118,6 +118,15 @@ class RedisServer:
             if path.suffix != ".log" and path.name != "nodes.conf":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
+    def is_master(self) -> bool:
+        """Whether it is no replica, or none any more."""
+        with self.client() as client:
+            return str(client.info("replication")["role"]) == "master"
+
+    def wait_until_in_step(self) -> None:
+        """Return when this replica has everything that its master has."""
+        _wait_until(self._in_step, "the replica does not follow its master")
+
     def pause(self) -> None:
         """Stop it where it is, with every connection open."""
         self._signal(signal.SIGSTOP)
@@ -130,6 +139,10 @@ class RedisServer:
         if self._process is None:
             raise RuntimeError("the server does not run")
         os.kill(self._process.pid, number)
+
+    def _in_step(self) -> bool:
+        with self.client() as client:
+            return client.info("replication").get("master_link_status") == "up"
 
     def _answers(self) -> bool:
         if self._process is None or self._process.poll() is not None:
@@ -180,8 +193,8 @@ class RedisCluster:
                 identity = client.execute_command("CLUSTER MYID").decode()
             with replica.client() as client:
                 client.execute_command("CLUSTER REPLICATE", identity)
-        if self.replicas:
-            _wait_until(self._replicating, "the replicas do not follow their masters")
+        for replica in self.replicas:
+            replica.wait_until_in_step()
 
     def wait_until_well(self) -> None:
         """Return when every node that runs says that the cluster is well, and knows all others."""
@@ -191,13 +204,6 @@ class RedisCluster:
         with node.client() as client:
             said = dict(client.execute_command("CLUSTER INFO"))
         return str(said["cluster_state"]) == "ok" and int(said["cluster_known_nodes"]) == len(self.nodes)
-
-    def _replicating(self) -> bool:
-        for replica in self.replicas:
-            with replica.client() as client:
-                if client.info("replication").get("master_link_status") != "up":
-                    return False
-        return True
 
 
 def _wait_until(condition: Callable[[], bool], fault: str) -> None:
