@@ -5,7 +5,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -123,15 +123,25 @@ class Engine:
 
     async def until_counted(self, number: int) -> None:
         """Return when the aggregates hold so many events."""
-        async with asyncio.timeout(TIMEOUT_S):
-            while await self.counted() < number:
-                await asyncio.sleep(0.01)
+
+        async def counted() -> bool:
+            return await self.counted() >= number
+
+        await _poll(counted)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when it holds."""
-        async with asyncio.timeout(TIMEOUT_S):
-            while not condition():  # noqa: ASYNC110 - what is waited for is another process, which sets no event
-                await asyncio.sleep(0.01)
+
+        async def holds() -> bool:
+            return condition()
+
+        await _poll(holds)
+
+
+async def _poll(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is another process, which sets no event
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
