@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from ssl import SSLContext
 from typing import Final
 
 _PIECE: Final = 1 << 16
 
 
 class Proxy:
-    """Passes on connections to a server on this machine. Every `nth` answer to a script is lost, and its connection cut; 0 loses none."""
+    """Passes on connections to a server on this machine, and takes the TLS off them where it has a context for it.
 
-    def __init__(self, port: int) -> None:
+    Every `nth` answer to a script is lost, and its connection cut; 0 loses none.
+    """
+
+    def __init__(self, port: int, tls: SSLContext | None = None) -> None:
         self._server_port = port
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._answers = 0
@@ -26,7 +31,7 @@ class Proxy:
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
 
     async def close(self) -> None:
         """Cut every connection."""
@@ -73,9 +78,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, aske
 
 
 @asynccontextmanager
-async def proxy_to(port: int) -> AsyncIterator[Proxy]:
+async def proxy_to(port: int, tls: SSLContext | None = None) -> AsyncIterator[Proxy]:
     """A proxy to a port, on one of its own."""
-    proxy = Proxy(port)
+    proxy = Proxy(port, tls)
     await proxy.start()
     try:
         yield proxy

@@ -1,5 +1,9 @@
 """Clients made from settings, against a real server and a real cluster."""
 
+import os
+import shutil
+import ssl
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from engine.errors import SettingsInvalid
-from engine.redis_client import cluster_client, failure_text, redis_client, server_client
+from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, redis_client, server_client
 from engine.settings import RedisAddress, RedisSettings
+from tests.integration.answer_dropping_proxy import proxy_to
 from tests.redis_servers import own_prefix
 from tools.servers.redis import RedisCluster, RedisServer
 
@@ -51,6 +56,41 @@ async def test_a_user_with_a_password_is_let_in(redis_server: RedisServer) -> No
         assert await anna.acl_whoami() in (b"anna", "anna")
     finally:
         await anna.aclose()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for this machine that vouches for itself, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        assert not os.environ.get("CI"), "CI needs `openssl`"
+        pytest.skip("no `openssl`: no certificate can be made")
+    made, key = tmp_path / "redis.pem", tmp_path / "redis.key"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run(command, check=True, capture_output=True)
+    return made, key
+
+
+async def test_with_tls_only_a_server_with_a_trusted_certificate_is_talked_to(
+    redis_server: RedisServer, certificate: tuple[Path, Path]
+) -> None:
+    made, key = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+    async with proxy_to(redis_server.port, context) as proxy:
+        trusting = redis_client(settings(proxy.address, tls=True, tls_ca_file=made), 0)
+        doubting = redis_client(settings(proxy.address, tls=True), 0)
+        plain = redis_client(settings(proxy.address, retries=0), 0)
+        try:
+            assert await trusting.ping()
+            with pytest.raises(REDIS_FAILURES, match="certificate verify failed"):
+                await doubting.ping()
+            with pytest.raises(REDIS_FAILURES):
+                await plain.ping()
+        finally:
+            for client in (trusting, doubting, plain):
+                await client.aclose()
 
 
 @pytest.mark.parametrize(
