@@ -13,6 +13,7 @@ from redis.exceptions import AuthenticationError, AuthenticationWrongNumberOfArg
 from engine.errors import SettingsInvalid
 from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, server_client
 from engine.settings import RedisAddress, RedisSettings
+from engine.state.redis_keys import RedisKeys
 
 _log = logging.getLogger(__name__)
 _OLDEST: Final = (6, 2)
@@ -61,7 +62,7 @@ async def _check_database(settings: RedisSettings, name: str) -> None:
     address, db = settings.address[0], getattr(settings, name)
     client = server_client(settings, address, db)
     try:
-        await client.exists(settings.prefix)
+        await client.exists(RedisKeys(settings.prefix).owner("nobody"))
     except REDIS_FAILURES as error:
         raise SettingsInvalid(
             f"redis: database {db} of the server at `{address}` cannot be used: {failure_text(error)}; "

@@ -11,15 +11,20 @@ from pydantic import SecretStr
 
 from engine.clock import SystemClock
 from engine.errors import SettingsInvalid
+from engine.ports import FREE, Change, Claim, Group, Partial, StateStore, StoredPartial
 from engine.settings import RedisAddress, RedisSettings, Settings
 from engine.state.opening import open_store
+from tests.redis_servers import own_prefix
 from tools.servers.redis import RedisCluster, RedisServer, free_port
+
+
+def redis_settings_of(address: str, **others: Any) -> Settings:
+    return Settings(store="redis", redis=RedisSettings(address=(RedisAddress(address),), **others))
 
 
 @asynccontextmanager
 async def store(address: str, **others: Any) -> AsyncIterator[None]:
-    redis = RedisSettings(address=(RedisAddress(address),), **others)
-    opened = await open_store(Settings(store="redis", redis=redis), SystemClock())
+    opened = await open_store(redis_settings_of(address, **others), SystemClock())
     try:
         yield
     finally:
@@ -92,6 +97,40 @@ async def test_a_user_that_may_not_ask_is_told_as_one(redis_server: RedisServer)
     said = await refusal(redis_server.address, username="poor", password=SecretStr("secret"))
 
     assert f"`{redis_server.address}` forbids what is needed: " in said
+
+
+async def test_the_user_of_the_documentation_may_do_what_is_needed(
+    checkout: Path, redis_server: RedisServer, redis_cluster: RedisCluster
+) -> None:
+    page = (checkout / "docs" / "redis.md").read_text("utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith("ACL SETUSER ")]
+    prefix = own_prefix()
+    for server in (redis_server, *redis_cluster.nodes):
+        with server.client() as admin:
+            admin.execute_command(*line.replace("rulemill", prefix).split())
+    as_user = {"username": prefix, "password": SecretStr("PASSWORD"), "prefix": prefix}
+
+    for server, cluster in ((redis_server, False), (redis_cluster.nodes[0], True)):
+        settings = redis_settings_of(server.address, cluster=cluster, **as_user)
+        opened = await open_store(settings, SystemClock())
+        try:
+            await use_everything(opened)
+        finally:
+            await opened.close()
+
+
+async def use_everything(store: StateStore) -> None:
+    group, held = Group("hits@1", "user:1", 0), Claim("o1", 1, 7)
+    assert await store.open("o1", 60_000)
+    assert await store.claim("o1", 1, ["a"], [7], [60_000]) == [None]
+    assert await store.settle([Change("a", held, held._replace(mark=FREE))]) == [held._replace(mark=FREE)]
+    await store.write_partials("o1", [Partial(group, 1, b"", 0, b"", 1 << 50)])
+    assert await store.keep("o1", 1, 60_000, 0) == 1
+    assert await store.own_partials("o1", [group]) == [StoredPartial(group, "o1", 1, b"", 0, b"")]
+    assert [len(rows) async for rows in store.scan("hits@1", 0, 1)] == [1]
+    assert await store.committed(["o1"]) == {"o1": 1}
+    await store.end("o1")
+    assert (await store.judge("o1")).gone
 
 
 async def test_a_server_that_is_not_there_is_told_as_that() -> None:

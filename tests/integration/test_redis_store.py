@@ -1,18 +1,21 @@
 """How the store uses Redis: few calls however many keys, two databases, nothing that stays for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import pytest
 import redis
 
+from engine.errors import StoreUnavailable
 from engine.ports import Change, Claim, Group, Partial
 from engine.state.redis import RedisStateStore
+from engine.state.redis_keys import RedisKeys
 from tests.integration.redis_engines import redis_settings
 from tests.redis_servers import own_prefix
 from tests.redis_time import ServerTime
-from tools.servers.redis import RedisCluster, RedisServer
+from tools.servers.redis import HOST, RedisCluster, RedisServer
 
 HOUR_MS = 3_600_000
 KEYS = [f"answer:{number}" for number in range(1_000)]
@@ -21,8 +24,10 @@ KEYS = [f"answer:{number}" for number in range(1_000)]
 @asynccontextmanager
 async def store_at(address: str, prefix: str, **others: Any) -> AsyncIterator[RedisStateStore]:
     store = RedisStateStore(redis_settings([address], prefix, timeout=5_000, **others))
-    yield store
-    await store.close()
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def claim(store: RedisStateStore, owner: str, keys: list[str] = KEYS) -> list[Claim | None]:
@@ -132,3 +137,47 @@ async def test_more_requests_than_connections_wait_for_one(redis_server: RedisSe
         answers = await asyncio.gather(*(claim(store, f"o{number}", [f"k{number}"]) for number in range(50)))
 
     assert answers == [[None]] * 50
+
+
+async def test_a_slot_that_moves_is_refused_meanwhile_and_found_again_afterwards(redis_cluster: RedisCluster) -> None:
+    prefix = own_prefix()
+    async with store_at(redis_cluster.nodes[0].address, prefix, cluster=True) as store:
+        assert await claim(store, "o1", ["a"]) == [None]
+        tag, _ = RedisKeys(prefix).claim("a")
+        others = [key for key in KEYS if RedisKeys(prefix).claim(key)[0] == tag]
+        move = Move(redis_cluster, f"{{{tag:02}}}")
+        with move.under_way():
+            with pytest.raises(StoreUnavailable, match="the cluster is changing"):
+                await claim(store, "o2", ["a", *others])
+            assert await store.committed(["o1"]) == {"o1": 0}, "others are answered; what it knows of the cluster is old now"
+        with pytest.raises(StoreUnavailable, match="the cluster is changing"):
+            await claim(store, "o2", ["a", *others])  # it is told where the slot is now
+
+        assert await claim(store, "o2", ["a", *others]) == [Claim("o1", 1, 7), *[None] * len(others)]
+
+
+class Move:
+    """A slot that goes from the master that has it to another."""
+
+    def __init__(self, cluster: RedisCluster, tag: str) -> None:
+        clients: list[Any] = [node.client() for node in cluster.nodes]
+        self._slot: Any = clients[0].execute_command("CLUSTER KEYSLOT", tag)
+        ids = [client.execute_command("CLUSTER MYID").decode() for client in clients]
+        (source,) = [n for n, client in enumerate(clients) if client.execute_command("CLUSTER COUNTKEYSINSLOT", self._slot)]
+        target = (source + 1) % len(clients)
+        self._clients = clients
+        self._source, self._target = clients[source], clients[target]
+        self._source_id, self._target_id = ids[source], ids[target]
+        self._target_port = cluster.nodes[target].port
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        self._target.execute_command("CLUSTER SETSLOT", self._slot, "IMPORTING", self._source_id)
+        self._source.execute_command("CLUSTER SETSLOT", self._slot, "MIGRATING", self._target_id)
+        yield
+        while keys := self._source.execute_command("CLUSTER GETKEYSINSLOT", self._slot, 100):
+            self._source.execute_command("MIGRATE", HOST, self._target_port, "", 0, 5_000, "KEYS", *keys)
+        for client in (self._target, *self._clients):
+            client.execute_command("CLUSTER SETSLOT", self._slot, "NODE", self._target_id)
+        for client in self._clients:
+            client.close()
