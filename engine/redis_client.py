@@ -4,6 +4,7 @@ In: the settings and the number of a database. Out: clients of redis-py, which a
 connections are made by the first request, and again whenever they are gone.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, RedisCluster, SSLConnection
@@ -48,12 +49,12 @@ def server_client(settings: RedisSettings, address: RedisAddress, db: int) -> Re
     return Redis.from_pool(pool)
 
 
-def cluster_client(settings: RedisSettings) -> RedisCluster:
-    """A client for a cluster, which it gets to know through the nodes in the settings. `pool_size` is for each node."""
+def cluster_client(settings: RedisSettings, known: Iterable[RedisAddress] = ()) -> RedisCluster:
+    """A client for a cluster, which it gets to know through the nodes in the settings, or others that are `known`. `pool_size` is for each node."""
     _check(settings)
     tls = _tls(settings)
     return RedisCluster(
-        startup_nodes=[ClusterNode(address.host, address.port) for address in settings.address],
+        startup_nodes=[ClusterNode(address.host, address.port) for address in dict.fromkeys((*settings.address, *known))],
         max_connections=settings.pool_size,
         ssl=bool(tls),
         **_common(settings),

@@ -85,6 +85,7 @@ class Cluster:
         self._map: RedisCluster | None = None
         self._clients: dict[RedisAddress, Redis] = {}
         self._looking = asyncio.Lock()
+        self._failed_looks = 0
 
     async def ask(self, calls: Sequence[Call]) -> list[Any]:
         """See Nodes."""
@@ -133,13 +134,17 @@ class Cluster:
         return await _run(client, [call.command for call in calls])
 
     async def _look(self) -> RedisCluster:
-        """The cluster's map of itself."""
+        """The cluster's map of itself. Who waited for a look that failed is told so, and does not look once more."""
+        failed = self._failed_looks
         async with self._looking:
             if self._map is None:
-                fresh = cluster_client(self._settings)
+                if self._failed_looks != failed:
+                    raise StoreUnavailable("redis: no node of the cluster says who has what")
+                fresh = cluster_client(self._settings, self._clients)
                 try:
                     await fresh.initialize()
                 except REDIS_FAILURES as error:
+                    self._failed_looks += 1
                     await fresh.aclose()
                     raise _unavailable(error) from error
                 self._map = fresh

@@ -27,7 +27,7 @@ from engine.testing import RecordingDeadLetters, RecordingEgress
 
 TIMEOUT_S: Final = 30
 AT_MS: Final = 1_772_442_000_000
-LEASE: Final = LeaseTimes(lease_ms=1_500, renew_ms=300, margin_ms=300)
+LEASE: Final = LeaseTimes(lease_ms=3_000, renew_ms=300, margin_ms=500)
 _RULES: Final = """\
 version: 1
 events: {type: kind, time: at, key: user, types: {answer: {}}, max_skew: {future: none, past: none}}
@@ -46,7 +46,7 @@ def plan_in(directory: Path, on_store_failure: str = "reject") -> Plan:
 
 
 def redis_settings(addresses: Sequence[str], prefix: str, **others: Any) -> RedisSettings:
-    quick = {"timeout": 400, "connect_timeout": 400, "wait_timeout": 200}
+    quick = {"timeout": 800, "connect_timeout": 3_000, "wait_timeout": 200}
     return RedisSettings(address=tuple(map(RedisAddress, addresses)), prefix=prefix, **{**quick, **others})
 
 

@@ -23,7 +23,7 @@ KEYS = [f"answer:{number}" for number in range(1_000)]
 
 @asynccontextmanager
 async def store_at(address: str, prefix: str, **others: Any) -> AsyncIterator[RedisStateStore]:
-    store = RedisStateStore(redis_settings([address], prefix, timeout=5_000, **others))
+    store = RedisStateStore(redis_settings([address], prefix, timeout=10_000, connect_timeout=10_000, **others))
     try:
         yield store
     finally:
