@@ -99,7 +99,8 @@ class Engine:
         taken = self.processor.offer(Submission(items, input_name="t", received_ms=AT_MS, size_bytes=1, done=ended.set_result))
         if not taken:
             return [RETRY] * len(identities)
-        return [outcome.status if outcome else "none" for outcome in (await ended).outcomes]
+        async with asyncio.timeout(TIMEOUT_S):
+            return [outcome.status if outcome else "none" for outcome in (await ended).outcomes]
 
     async def send(self, *identities: str, user: str = "u") -> list[str]:
         """The final outcomes of these events, each sent again as long as it is told so."""

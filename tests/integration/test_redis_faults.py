@@ -191,11 +191,10 @@ async def test_with_wait_replicas_nothing_is_forgotten_when_a_replica_takes_over
         async with running(plan, settings) as engine:
             await engine.send_until_accepted(*IDS)
             cluster.masters[0].kill()
-            sent = asyncio.create_task(engine.once(*MORE))
+            sent = asyncio.create_task(engine.send(*MORE))
             await engine.until(cluster.replicas[0].is_master)
-            await sent
             cluster.masters[0].start()  # now the replica of the other: without one, no write of that node would count
-            await engine.send(*MORE)
+            await sent
 
             await assert_known_and_counted_once(engine, *IDS, *MORE)
             assert engine.lost_writes == 0
