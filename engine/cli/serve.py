@@ -49,10 +49,9 @@ from engine.operations.start import start_rules
 from engine.operations.witness import Witness
 from engine.pipeline.onlookers import Onlookers
 from engine.pipeline.processor import Options, Processor
-from engine.ports import RequestLimits, StateStore
+from engine.ports import RequestLimits
 from engine.settings import Settings, load_settings
-from engine.state.memory import MemoryStateStore
-from engine.state.sqlite import SqliteStateStore
+from engine.state.opening import open_store
 from engine.workers.member import Membership
 
 _DEMO_EVENTS_PER_SECOND = 40
@@ -67,7 +66,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--host", help="where to listen; default: the settings' one")
     parser.add_argument("--port", type=int, help="0 is any free one; default: the settings' one")
     parser.add_argument("--workers", type=int, help="worker processes; default: the settings' number")
-    parser.add_argument("--store", choices=("sqlite", "memory"), help="default: the settings' one")
+    parser.add_argument("--store", choices=("sqlite", "redis", "memory"), help="default: the settings' one")
     parser.add_argument("--demo", action="store_true", help="send sample traffic; without a rules directory, the default rules")
     add_rules_option(parser)
     parser.set_defaults(run=run)
@@ -183,7 +182,7 @@ class Parts:
 async def open_parts(settings: Settings, rules: Rules, member: Membership | None = None) -> AsyncIterator[Parts]:
     """All of one worker; of several, where it is a `member`. What is opened is closed at the end."""
     clock = SystemClock()
-    store = _store(settings, clock)
+    store = await open_store(settings, clock)
     open_file = AppendFile if settings.processor.workers == 1 else SharedAppendFile
     egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync, open_file=open_file)
     dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync, open_file=open_file)
@@ -248,12 +247,6 @@ def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> Sha
     shadow = ShadowRules(RulesOnDisk(settings.rules.shadow, os.environ, SOURCE_KINDS, clock), clock, onlookers)
     shadow.start()
     return shadow
-
-
-def _store(settings: Settings, clock: SystemClock) -> StateStore:
-    if settings.store == "memory":
-        return MemoryStateStore(clock, settings.memory.max_claims)
-    return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 
 def uvicorn_config(settings: Settings, parts: Parts) -> uvicorn.Config:

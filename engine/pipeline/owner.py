@@ -6,6 +6,7 @@ gone. Nothing is skipped, shortened or guessed.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -107,7 +108,7 @@ class Owner:
             wait_ms = min(wait_ms * 2, _LAST_RETRY_MS)
 
     async def commit(self, seq: int, expires_ms: int) -> None:
-        """Commit every batch up to `seq` and renew the lease. Raises OwnerGone where the store refuses."""
+        """Commit every batch up to `seq` and renew the lease; 0 only renews. Raises OwnerGone where the store refuses."""
         self._expires_ms = max(self._expires_ms, expires_ms + _OWNER_OUTLIVES_MS)
         lease_ms, expires_ms = self._times.lease_ms, self._expires_ms
         sent_ms = 0
@@ -115,22 +116,34 @@ class Owner:
         async def keep() -> int | None:
             nonlocal sent_ms
             sent_ms = self._clock.monotonic_ms()
-            return await self.store.keep(self.id, seq, lease_ms, expires_ms)
+            known = self.committed
+            if not seq or self._health.down:  # a store that was away may lack its last writes: look before the number is raised
+                found = await self.store.keep(self.id, 0, lease_ms, expires_ms)
+                if found is None or (not seq and found >= known):
+                    return found
+                self._counters.lost_writes += found < known
+            return await self.store.keep(self.id, max(seq, known), lease_ms, expires_ms)
 
         committed = await self.insist(keep)
         if committed is None:
+            await self._look_for_losses()
             raise OwnerGone(f"owner `{self.id}`: its lease had ended at the store")
-        if committed < self.committed:
-            self._counters.lost_writes += 1
         self.committed = max(self.committed, committed)
         self._deadline_ms = max(self._deadline_ms, sent_ms + lease_ms - self._times.margin_ms)
+
+    async def _look_for_losses(self) -> None:
+        """Count it where the store has an older number of ours than we know, or none any more: it has lost what it acknowledged."""
+        with suppress(StoreUnavailable):
+            judged = await self.store.judge(self.id)
+            if judged.committed < self.committed:
+                self._counters.lost_writes += 1
 
     async def keep_lease(self, before_renewal: Callable[[], Awaitable[None]]) -> None:
         """Renew the lease for ever. Runs on the loop that runs the batches: a stuck loop must lose it."""
         while True:
             await self._clock.sleep(self._times.renew_ms)
             await before_renewal()
-            await self.commit(self.committed, 0)
+            await self.commit(0, 0)
 
     def settled(self, batch: Batch) -> None:
         """Take a batch out: every event of it has ended."""

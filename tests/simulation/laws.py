@@ -4,7 +4,7 @@ from collections import Counter
 
 from engine.pipeline.aggregate import read_values
 from engine.ports import Partial
-from tests.simulation.world import World
+from tests.simulation.world import World, as_stored
 
 
 class LawBroken(AssertionError):
@@ -132,7 +132,7 @@ class Laws:
             if partial.group.aggregation == rule.state_id:
                 by_key.setdefault(partial.group.key, []).append((owner, partial))
         for key, rows in by_key.items():
-            stored = [self._world.store.as_stored(owner, partial) for owner, partial in rows]
+            stored = [as_stored(owner, partial) for owner, partial in rows]
             committed = {owner: self._world.store.committed_of(owner) for owner, _ in rows}
             found[key] = sum(int(str(window.values["n"])) for window in read_values(rule, stored, committed))
         return found

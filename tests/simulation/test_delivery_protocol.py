@@ -14,10 +14,15 @@ import pytest
 
 from engine.rules.compiler import compile_rules
 from engine.rules.plan import Plan
+from tests.redis_servers import own_prefix
+from tests.redis_time import ServerTime
+from tests.simulation.redis_state import SharedRedis
 from tests.simulation.run import run
 from tests.simulation.world import EVENT_TIME_MS, Client, Faults, World
+from tools.servers.redis import RedisServer
 
 SEEDS = int(os.environ.get("RULEMILL_SEEDS", "40"))
+REDIS_SEEDS = max(1, SEEDS // 20)
 IDS = ("e1", "e2", "e3", "e4", "b1")
 RULES = """
 version: 1
@@ -101,3 +106,22 @@ def test_what_was_answered_as_received_goes_on_to_its_end(plans: dict[tuple[str,
         passing = on_failure == "pass"
         plan = plans[on_failure, "exclude"]
         asyncio.run(live_through(plan, mix, seed, passing=passing, counting_blocked=False, ack_received=True))
+
+
+@pytest.mark.parametrize("mix", MIXES)
+async def test_every_law_holds_at_every_step_over_a_real_redis(redis_server: RedisServer, tmp_path: Path, mix: str) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        RULES.replace("STORE_FAILURE", "reject").replace("COUNTED", "exclude").replace("max_keys", "retain: 3650d, max_keys")
+    )
+    plan = compile_rules(tmp_path, {}).plan
+    assert plan is not None
+    for seed in range(REDIS_SEEDS):
+        prefix = own_prefix()
+        with redis_server.client(3) as claims, redis_server.client(2) as aggregates:
+            store = SharedRedis(redis_server.address, prefix, claims, aggregates)
+            clock = ServerTime([claims], prefix)
+            world = World(plan, seed, replace(MIXES[mix]), some_clients(seed), store_clock=clock, shared=store)
+            try:
+                await run(world)
+            finally:
+                await store.close()

@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Protocol
 
 import orjson
 
@@ -17,7 +18,7 @@ from engine.errors import EgressUnavailable
 from engine.event import Outcome, Record, Refusal, Submission
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
-from engine.ports import Partial, StoredPartial
+from engine.ports import Partial, StateStore, StoredPartial
 from engine.rules.plan import Plan
 from engine.state.memory import MemoryStateStore
 from engine.testing import ManualClock, RecordingDeadLetters
@@ -27,40 +28,62 @@ EVENT_TIME_MS = 1_772_442_000_000
 FINAL = ("accepted", "duplicate", "blocked", "rejected")
 
 
-class SharedStore(MemoryStateStore):
-    """The one store of the world; a lease may end at any time."""
+class SharedState(StateStore, Protocol):
+    """The one store of the world, as the laws and the scheduler see it; a lease may end at any time."""
 
     def expire(self, owner: str) -> None:
         """End a lease, as a pause of its owner or a jump of the clock does."""
+
+    def living(self) -> list[str]:
+        """Owners whose lease has not ended."""
+
+    def gone(self, owner: str) -> bool:
+        """Whether the owner has no lease."""
+
+    def claim_rows(self) -> dict[str, tuple[object, ...]]:
+        """Every claim's value, without its time."""
+
+    def partial_rows(self) -> list[tuple[str, Partial]]:
+        """Every partial with its owner."""
+
+    def committed_of(self, owner: str) -> int:
+        """The committed number of an owner."""
+
+
+class SharedStore(MemoryStateStore):
+    """That store in memory."""
+
+    def expire(self, owner: str) -> None:
+        """See SharedState."""
         if owner in self._owners:
             self._owners[owner].deadline_ms = 0
 
     def living(self) -> list[str]:
-        """Owners whose lease has not ended."""
+        """See SharedState."""
         return [name for name, row in self._owners.items() if not row.ended and row.deadline_ms > 0]
 
     def gone(self, owner: str) -> bool:
-        """Whether the owner has no lease."""
+        """See SharedState."""
         row = self._owners.get(owner)
         return row is None or row.ended or not row.deadline_ms
 
     def claim_rows(self) -> dict[str, tuple[object, ...]]:
-        """Every claim's value, without its time."""
+        """See SharedState."""
         return {key: row[1:] for key, row in self._claims.items()}
 
     def partial_rows(self) -> list[tuple[str, Partial]]:
-        """Every partial with its owner."""
+        """See SharedState."""
         panes = [rows for aggregation in self._partials.values() for rows in aggregation.values()]
         return [(owner, partial) for rows in panes for owner, partial in rows.items()]
 
     def committed_of(self, owner: str) -> int:
-        """The committed number of an owner."""
+        """See SharedState."""
         return self._owners[owner].committed if owner in self._owners else 0
 
-    @staticmethod
-    def as_stored(owner: str, partial: Partial) -> StoredPartial:
-        """A partial as a reader finds it."""
-        return StoredPartial(partial.group, owner, partial.seq, partial.now, partial.prev_seq, partial.prev)
+
+def as_stored(owner: str, partial: Partial) -> StoredPartial:
+    """A partial as a reader finds it."""
+    return StoredPartial(partial.group, owner, partial.seq, partial.now, partial.prev_seq, partial.prev)
 
 
 @dataclass(eq=False)
@@ -183,6 +206,8 @@ class World:
     lossy: bool = False
     counting_blocked: bool = False
     ack_received: bool = False
+    store_clock: ManualClock = field(default_factory=ManualClock)
+    shared: SharedState | None = None
     network: Network = field(default_factory=Network)
     deliveries: list[Delivery] = field(default_factory=list)
     topic: list[Record] = field(default_factory=list)
@@ -194,8 +219,7 @@ class World:
         """Start the processes."""
         self.random = random.Random(self.seed)
         self.owner_numbers = count(1)
-        self.store_clock = ManualClock()
-        self.store = SharedStore(self.store_clock)
+        self.store: SharedState = self.shared or SharedStore(self.store_clock)
         self.dead_letters = RecordingDeadLetters()
         self.dark: set[str] = set()
         self.processes = {name: Process(self, name) for name in self.process_names}

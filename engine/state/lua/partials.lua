@@ -1,0 +1,28 @@
+-- Write an owner's partials, never over one of a higher batch number. KEYS, two for each partial: its group's, and the list of its key's windows.
+-- ARGV: the owner; then for each partial its value, which begins with the number in 8 bytes, the start of its window, and when it expires, in ms.
+-- The list has each window with the time when it expires: what has expired leaves it when the next one comes in.
+local owner = ARGV[1]
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local function ends_before(key, left_ms)
+    local found_ms = redis.call('PTTL', key)
+    return found_ms == -1 or found_ms < left_ms
+end
+
+for i = 1, #KEYS / 2 do
+    local group, windows = KEYS[2 * i - 1], KEYS[2 * i]
+    local value, start, expires_ms = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+    local stored = redis.call('HGET', group, owner)
+    if not stored or struct.unpack('>I8', stored) <= struct.unpack('>I8', value) then
+        redis.call('HSET', group, owner, value)
+        if ends_before(group, expires_ms - now_ms) then
+            redis.call('PEXPIREAT', group, expires_ms)
+            redis.call('ZREMRANGEBYSCORE', windows, '-inf', now_ms)
+            redis.call('ZADD', windows, expires_ms, start)
+            if ends_before(windows, expires_ms - now_ms) then
+                redis.call('PEXPIREAT', windows, expires_ms)
+            end
+        end
+    end
+end
+return 1

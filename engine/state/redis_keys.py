@@ -1,0 +1,86 @@
+"""How state is written in Redis: the names of keys, and the forms of claims and partials.
+
+Rule of the file: this is a format on disk. Every key begins with the prefix and a letter for its kind; the part in braces decides where a
+cluster keeps it: one of 64 numbers for claims and groups, so that one call serves many of them, and the owner's name for its record.
+"""
+
+import struct
+from binascii import crc_hqx
+from typing import Final
+
+from engine.ports import Claim, Group, Partial, StoredPartial
+
+TAGS: Final = 64
+_HEAD: Final = struct.Struct(">QQI")
+"""The number of the batch, the number before it, and how long the value of the first is."""
+
+
+class RedisKeys:
+    """The names of all keys under one prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._claims = [f"{prefix}:c:{{{tag:02}}}:".encode() for tag in range(TAGS)]
+        self._groups = [f"{prefix}:a:{{{tag:02}}}:" for tag in range(TAGS)]
+        self._windows = [f"{prefix}:w:{{{tag:02}}}:" for tag in range(TAGS)]
+
+    def owner(self, owner: str) -> bytes:
+        """An owner's record."""
+        return f"{self._prefix}:o:{{{owner}}}".encode()
+
+    def claim(self, key: str) -> tuple[int, bytes]:
+        """A claim's tag and key."""
+        text = key.encode()
+        tag = crc_hqx(text, 0) % TAGS
+        return tag, self._claims[tag] + text
+
+    def group(self, group: Group) -> tuple[int, bytes]:
+        """The tag and key of one group and window."""
+        tag, text = _tagged(group.aggregation, group.key)
+        return tag, f"{self._groups[tag]}{text}:{group.start_ms}".encode()
+
+    def windows(self, aggregation: str, key: str) -> tuple[int, bytes]:
+        """The tag and key of the list of windows that there are of one key."""
+        tag, text = _tagged(aggregation, key)
+        return tag, f"{self._windows[tag]}{text}".encode()
+
+    def all_windows(self, aggregation: str) -> bytes:
+        """A pattern for the lists of all keys of an aggregation; nothing in it but `*` and `?` is special."""
+        return f"{self._prefix}:w:{{??}}:{aggregation}:*".encode()
+
+    def key_of_windows(self, aggregation: str, name: bytes) -> str:
+        """The key that a list of windows is of."""
+        return name.decode()[len(self._windows[0]) + len(aggregation) + 1 :]
+
+    def fence(self, beside: bytes) -> bytes:
+        """A key of no meaning in the same slot as another."""
+        tag = beside[beside.index(b"{") : beside.index(b"}") + 1]
+        return f"{self._prefix}:f:".encode() + tag
+
+
+def write_claim(claim: Claim) -> str:
+    """A claim as it is stored: `OWNER SEQ CHECKSUM MARK TAKEOVERS`."""
+    return f"{claim.owner} {claim.seq} {claim.checksum} {claim.mark} {claim.takeovers}"
+
+
+def read_claim(value: bytes) -> Claim:
+    """A claim as `write_claim` wrote it."""
+    owner, seq, checksum, mark, takeovers = value.decode().split(" ")
+    return Claim(owner, int(seq), int(checksum), mark, int(takeovers))
+
+
+def write_partial(partial: Partial) -> bytes:
+    """A partial as it is stored, in the field of its owner; the batch number comes first."""
+    return _HEAD.pack(partial.seq, partial.prev_seq, len(partial.now)) + partial.now + partial.prev
+
+
+def read_partial(group: Group, owner: str, value: bytes) -> StoredPartial:
+    """A partial as `write_partial` wrote it."""
+    seq, prev_seq, length = _HEAD.unpack_from(value)
+    middle = _HEAD.size + length
+    return StoredPartial(group, owner, seq, value[_HEAD.size : middle], prev_seq, value[middle:])
+
+
+def _tagged(aggregation: str, key: str) -> tuple[int, str]:
+    text = f"{aggregation}:{key}"
+    return crc_hqx(text.encode(), 0) % TAGS, text

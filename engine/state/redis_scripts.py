@@ -1,0 +1,37 @@
+"""The scripts that Redis runs for the state store: one file of Lua each, beside this one.
+
+Rule of the file: a script is called by its digest, and named here. What each takes and returns stands in its first lines.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha1
+from importlib.resources import files
+from typing import Final
+
+Argument = str | bytes | int
+Command = tuple[Argument, ...]
+
+
+class Script:
+    """One script; `text` is its source."""
+
+    def __init__(self, name: str) -> None:
+        self.text = files("engine.state").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    def call(self, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Command:
+        """The command that runs it. All keys are of one slot."""
+        return ("EVALSHA", self.digest, len(keys), *keys, *arguments)
+
+
+CLAIM: Final = Script("claim")
+SETTLE: Final = Script("settle")
+OPEN: Final = Script("open")
+JUDGE: Final = Script("judge")
+KEEP: Final = Script("keep")
+END: Final = Script("end")
+PARTIALS: Final = Script("partials")
+OWN: Final = Script("own")
+GROUPS: Final = Script("groups")
+
+SCRIPTS: Final = (CLAIM, SETTLE, OPEN, JUDGE, KEEP, END, PARTIALS, OWN, GROUPS)
