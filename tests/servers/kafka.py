@@ -26,6 +26,20 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def _stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    server = started(Kafka(tmp_path_factory.mktemp("stoppable-kafka") / "data"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def stoppable_kafka(_stoppable: Kafka) -> Iterator[Kafka]:
+    """One broker that a test may pause, kill and start again; it serves again when the test is over."""
+    yield _stoppable
+    _stoppable.mend()
+
+
 @pytest.fixture
 def kafka_broker(kafka: Kafka) -> str:
     """The bootstrap address of `kafka`, where everybody may do everything."""

@@ -61,7 +61,7 @@ _PROPERTIES: Final = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "broker.heartbeat.interval.ms": "500",
-    "broker.session.timeout.ms": "3000",
+    "broker.session.timeout.ms": "2000",
     "controller.quorum.election.timeout.ms": "500",
     "controller.quorum.fetch.timeout.ms": "1000",
     "replica.lag.time.max.ms": "3000",
@@ -139,15 +139,15 @@ class Kafka:
     def start(self) -> None:
         """Make the brokers and return when all of them serve. Raises CannotRun where something is missing, or they do not start."""
         java = (program("java"), *_JVM, "-cp", f"{fetched(_HERE / 'kafka.lock', _CACHE)}/*")
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_", 1)
+        cluster = _identity()
         with ExitStack() as on_failure:
             on_failure.callback(self.stop)
-            configs = [self._configure(number) for number in range(1, len(self._ports) + 1)]
-            formats = [_format(java, cluster, config) for config in configs]
-            for done, config in zip(formats, configs, strict=True):
-                _, said = done.communicate(timeout=_START_S)
-                if done.returncode:
-                    raise CannotRun(f"the storage of Kafka cannot be made: {said.decode(errors='replace')[-500:]}")
+            for number in range(1, len(self._ports) + 1):
+                config = self._configure(number)
+                if number == 1:
+                    _format(java, cluster, config)
+                else:
+                    _copy_format(self._directory / "broker-1", number, config.parent)
                 self.brokers.append(Broker(java, config.parent, config))
             for broker in self.brokers:
                 broker.start()
@@ -165,6 +165,14 @@ class Kafka:
                     said = "\n".join(broker.log[-1000:] for broker in self.brokers)
                     raise CannotRun(f"the brokers of Kafka do not serve within {_START_S} s; they say:\n{said}")
                 time.sleep(0.05)
+
+    def mend(self) -> None:
+        """Have all brokers serve again, whatever was done to them."""
+        for broker in self.brokers:
+            broker.go_on()
+            if not broker.running:
+                broker.start()
+        self.wait()
 
     def stop(self) -> None:
         """Kill all brokers and remove their data."""
@@ -210,9 +218,24 @@ def _logins() -> str:
     return f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
 
 
-def _format(java: Sequence[str], cluster: str, config: Path) -> "subprocess.Popen[bytes]":
+def _format(java: Sequence[str], cluster: str, config: Path) -> None:
     command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_START_S, check=False)
+    if done.returncode:
+        raise CannotRun(f"the storage of Kafka cannot be made: {done.stderr[-500:]}")
+
+
+def _copy_format(first: Path, number: int, directory: Path) -> None:
+    """The first broker's storage as another's: it names the broker and the directory, and is the same in everything else."""
+    shutil.copytree(first / "data", directory / "data")
+    properties = directory / "data" / "meta.properties"
+    own = {"node.id": str(number), "directory.id": _identity()}
+    lines = [line.partition("=") for line in properties.read_text().splitlines()]
+    properties.write_text("".join(f"{name}{between}{own.get(name, value)}\n" for name, between, value in lines))
+
+
+def _identity() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
 
 
 if __name__ == "__main__":
