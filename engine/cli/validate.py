@@ -3,13 +3,20 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from engine.app import SOURCE_KINDS
 from engine.rules.compiler import Compiled, compile_rules
+from engine.rules.diagnostics import Finding
 from engine.rules.reports import FORMS
+from engine.settings import Settings, load_settings
 
 _DEFAULT_PATH = Path("rules")
+_ONLINE = "engine.cli.online"
+_Asked = Callable[[Sequence[Compiled], Settings], list[Finding]]
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,6 +27,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--fail-on", choices=("error", "warning"), default="error", help="exit with 1 from this severity; default: %(default)s"
     )
+    parser.add_argument("--online", action="store_true", help="ask Kafka for the topics too, where the settings name it")
+    parser.add_argument("--config", type=Path, help="settings for --online; default: config.yaml where there is one")
     parser.set_defaults(run=run)
 
 
@@ -30,10 +39,20 @@ def run(arguments: argparse.Namespace) -> int:
     """
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
     compiled = [compile_rules(directory, os.environ, SOURCE_KINDS) for directory in directories]
-    findings = [finding for one in compiled for finding in one.findings]
+    asked = _online(compiled, arguments.config) if arguments.online else []
+    findings = [finding for one in compiled for finding in one.findings] + asked
     sources = {file: text for one in compiled for file, text in one.sources.items()}
     sys.stdout.write(FORMS[arguments.format](findings, sources))
-    return 1 if any(_fails(one, arguments.fail_on) for one in compiled) else 0
+    return 1 if asked or any(_fails(one, arguments.fail_on) for one in compiled) else 0
+
+
+def _online(compiled: Sequence[Compiled], config: Path | None) -> list[Finding]:
+    """What Kafka says of the topics. Its client is loaded here, as nothing else needs it."""
+    settings = load_settings(config, os.environ)
+    if settings.egress != "kafka":
+        sys.stderr.write("--online: the settings have no `egress: kafka`, so there is nothing to ask\n")
+        return []
+    return cast("_Asked", import_module(_ONLINE).online_findings)(compiled, settings)
 
 
 def _directory(path: Path) -> Path:

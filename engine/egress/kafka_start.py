@@ -57,8 +57,7 @@ def connect(settings: Settings, topics: Collection[str]) -> KafkaConnection:
 
 def look(settings: Settings, topics: Collection[str]) -> TopicReport:
     """All that is wrong with the brokers and these topics; nothing is made. Blocks. Raises SettingsInvalid for what needs no broker to be wrong."""
-    kafka = settings.kafka.model_copy(update={"create_topics": False})
-    return Topics(producer_config(kafka), kafka, settings.http.max_event_bytes).check(topics)
+    return Topics(producer_config(settings.kafka), settings.kafka, settings.http.max_event_bytes, make=False).check(topics)
 
 
 def _sizes(report: TopicReport) -> Config:

@@ -33,9 +33,13 @@ class TopicReport:
 
 
 class Topics:
-    """Looks at topics, and makes those that are missing where the settings say so. Everything here blocks."""
+    """Looks at topics, and makes those that are missing where the settings say so. Everything here blocks.
 
-    def __init__(self, config: Config, settings: KafkaSettings, max_event_bytes: int) -> None:
+    Without `make`, a topic that could be made is right as it is.
+    """
+
+    def __init__(self, config: Config, settings: KafkaSettings, max_event_bytes: int, *, make: bool = True) -> None:
+        self._make = make
         self._config = config
         self._settings = settings
         self._timeout_s = settings.start_timeout_ms / 1000
@@ -103,6 +107,9 @@ class Topics:
             return words(error)
         if not self._settings.create_topics:
             return "it does not exist; make it, or set `kafka.create_topics: true`"
+        return self._made(name) if self._make else None
+
+    def _made(self, name: str) -> str | None:
         new = NewTopic(name, num_partitions=self._settings.partitions, replication_factor=self._settings.replicas or -1)
         admin = AdminClient(self._config)
         try:

@@ -167,7 +167,7 @@ def test_dead_letters_of_a_topic_are_listed_shown_and_replayed_once(kafka: Kafka
 
 
 def test_a_service_that_cannot_reach_its_topics_does_not_start_and_says_why(kafka: Kafka, project: Path) -> None:
-    variables = {"EVENT_EGRESS": "kafka", "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_TOPIC": "nobody-made-this"}
+    variables = {"EVENT_EGRESS": "kafka", "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_TOPIC": "not-made-either"}
 
     ended = subprocess.run(
         [*COMMAND, "serve"],
@@ -180,5 +180,25 @@ def test_a_service_that_cannot_reach_its_topics_does_not_start_and_says_why(kafk
     )
 
     assert ended.returncode == 2
-    assert "topic `nobody-made-this`: it does not exist; make it, or set `kafka.create_topics: true`" in ended.stderr
+    assert "topic `not-made-either`: it does not exist; make it, or set `kafka.create_topics: true`" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_validation_asks_for_the_topics_where_it_may(kafka: Kafka, project: Path) -> None:
+    (project / "rules" / "routes.yaml").write_text(
+        "version: 1\nroutes:\n  slow: {topic: nobody-made-this}\nfilters:\n  slow:\n    when: {took_ms: {gt: 9}}\n    then: {route: {to: slow}}\n"
+    )
+    settings: dict[str, Any] = {
+        "EVENT_EGRESS": "kafka",
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+        "KAFKA_TOPIC": make_topic(kafka.bootstrap),
+    }
+
+    offline = rulemill("validate", "--format", "concise", cwd=project, **settings)
+    online = rulemill("validate", "--online", "--format", "concise", cwd=project, **settings)
+    make_topic(kafka.bootstrap, name="nobody-made-this")
+    mended = rulemill("validate", "--online", "--format", "concise", cwd=project, **settings)
+
+    assert (offline.returncode, online.returncode, mended.returncode) == (0, 1, 0), online.stderr
+    assert b"rules/routes.yaml:3:3: error E701" in online.stdout
+    assert b"topic `nobody-made-this`: it does not exist" in online.stdout
