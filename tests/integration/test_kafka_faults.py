@@ -158,16 +158,24 @@ async def test_purged_records_are_given_up_and_the_egress_goes_on(broker: Kafka,
     assert set(values(broker.bootstrap, topic)) >= {record.value for number in (0, 3) for record in batch(topic, number)}
 
 
-async def test_one_broker_of_three_can_be_lost(three: Kafka, opened: Opening) -> None:
-    topic = make_topic(three.bootstrap, 6, replicas=3, min_insync_replicas="2")
-    egress = opened(three.bootstrap, topic)
-    sent = send(egress, topic, *range(10))
+async def test_one_broker_of_three_can_be_lost_and_a_topic_that_needs_all_three_waits_for_it(
+    three: Kafka, opened: Opening
+) -> None:
+    two, all_three = (make_topic(three.bootstrap, 6, replicas=3, min_insync_replicas=n) for n in ("2", "3"))
+    egress, waiting = opened(three.bootstrap, two), opened(three.bootstrap, all_three)
+    sent, held = send(egress, two, *range(10)), send(waiting, all_three, *range(10))
     await sent[0]
+    await held[0]
     three.brokers[2].kill()
-    sent += send(egress, topic, *range(10, 20))
+    sent += send(egress, two, *range(10, 20))
+    held += send(waiting, all_three, *range(10, 20))
 
     await all_out(sent)
-    assert_each_once_and_in_order(three.bootstrap, topic, 20)
+    assert_each_once_and_in_order(three.bootstrap, two, 20)
+    await said(waiting, "Kafka has acknowledged nothing for")
+    three.brokers[2].start()
+    await all_out(held)
+    assert_each_once_and_in_order(three.bootstrap, all_three, 20)
 
 
 async def test_a_topic_that_is_deleted_is_waited_for(broker: Kafka, opened: Opening) -> None:
