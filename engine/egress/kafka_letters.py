@@ -45,9 +45,10 @@ class TopicCopy:
             try:
                 return self._copy(consumer, file, notes)
             except KafkaException as error:
-                raise EgressUnavailable(
-                    f"dead letters cannot be read from the topic `{self._topic}`: {words(error.args[0])}"
-                ) from None
+                fault = error.args[0]
+                denied = fault.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+                why = "this user may not read it" if denied else words(fault)
+                raise EgressUnavailable(f"dead letters cannot be read from the topic `{self._topic}`: {why}") from None
             finally:
                 consumer.close()
                 file.close()
@@ -86,7 +87,7 @@ class TopicCopy:
                     offsets[partition] = (message.offset() or 0) + 1
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - local codes have such names
                     unread.discard(partition)
-                else:
+                elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # no group is made use of
                     raise KafkaException(error)
             if lines:
                 file.append(b"".join(lines), fsync=True)

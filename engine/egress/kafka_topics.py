@@ -17,7 +17,7 @@ from engine.egress.kafka_errors import words
 from engine.egress.kafka_options import Config
 from engine.settings import KafkaSettings
 
-_LOOK_S: Final = 5.0
+_LOOK_S: Final = 2.0
 _MISSING: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - a local code
 
 
