@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.acceptance.processes import COMMAND, TIMEOUT_S, Service, environment, rulemill
-from tests.acceptance.samples import Event, answer
+from tests.acceptance.samples import Event, answer, ndjson
 from tests.servers.kafka import make_topic, messages, values
 from tools.servers.kafka import Kafka
 
@@ -202,3 +202,16 @@ def test_validation_asks_for_the_topics_where_it_may(kafka: Kafka, project: Path
     assert (offline.returncode, online.returncode, mended.returncode) == (0, 1, 0), online.stderr
     assert b"rules/routes.yaml:3:3: error E701" in online.stdout
     assert b"topic `nobody-made-this`: it does not exist" in online.stdout
+
+
+def test_a_file_of_events_is_processed_into_a_topic(kafka: Kafka, project: Path) -> None:
+    topic = make_topic(kafka.bootstrap)
+    settings: dict[str, Any] = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_TOPIC": topic}
+    events = [answer(f"e{n}") for n in range(50)]
+
+    ended = rulemill("process", "-", "--egress", "kafka", cwd=project, stdin=ndjson(events), **settings)
+    both = rulemill("process", "-", "--egress", "kafka", "--out", "o.ndjson", cwd=project, stdin=b"", **settings)
+
+    assert ended.returncode == 0, ended.stderr
+    assert [record["id"] for record in records(kafka.bootstrap, topic)] == [event["id"] for event in events]
+    assert (both.returncode, b"`--out` and `--egress kafka` are two places" in both.stderr) == (2, True)
