@@ -28,6 +28,7 @@ LATER: Final = frozenset(
         KafkaError.POLICY_VIOLATION,
         KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError._DESTROY,  # noqa: SLF001 - of a producer at work: the partition went with its topic while the record waited for it
         KafkaError._INVALID_ARG,  # noqa: SLF001 - a topic's name that cannot be one
         KafkaError._QUEUE_FULL,  # noqa: SLF001
     }
@@ -47,6 +48,7 @@ _SENTENCES: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "the topic does not exist",
     KafkaError._UNKNOWN_TOPIC: "the topic does not exist",  # noqa: SLF001
     KafkaError._UNKNOWN_PARTITION: "a partition of the topic is gone",  # noqa: SLF001
+    KafkaError._DESTROY: "a partition of the topic is gone",  # noqa: SLF001
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "this user may not write to the topic",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user may not write to the cluster",
     KafkaError.TOPIC_EXCEPTION: "the name is none that a topic can have",
