@@ -9,6 +9,8 @@ from tests.redis_servers import redis_cluster, redis_server
 
 __all__ = ["redis_cluster", "redis_server"]
 
+pytest_plugins = ["tests.servers.kafka"]
+
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -22,7 +22,9 @@ from engine.settings import Settings, load_settings
 
 _LIMIT: Final = 50
 _SENDING: Final = "engine.cli.dlq_replay"
+_COPYING: Final = "engine.cli.kafka_letters"
 
+_Copied = Callable[[Settings], Path]
 _Send = Callable[[LetterChoice, ReplayNotes, str, str | None], Awaitable[int]]
 
 
@@ -50,7 +52,7 @@ def _action(
     run: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=help, description=help)
-    parser.add_argument("--file", type=Path, metavar="F", help="the file of dead letters; default: the settings' one")
+    parser.add_argument("--file", type=Path, metavar="F", help="the file of dead letters; default: the settings' file or topic")
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     parser.set_defaults(run=run, code=None, since=None, letters=(), all=name == "show")
     if name != "show":
@@ -115,8 +117,15 @@ def _chosen(arguments: argparse.Namespace, settings: Settings) -> LetterChoice:
     if arguments.file is not None and not arguments.file.exists():
         raise QuestionInvalid(f"there is no file `{arguments.file}`")
     since_ms = None if arguments.since is None else _since_ms(arguments.since)
-    path = arguments.file or settings.dead_letters.path
+    path = arguments.file or _letters(settings)
     return LetterChoice(path, arguments.code, since_ms, arguments.letters, arguments.all)
+
+
+def _letters(settings: Settings) -> Path:
+    """The settings' file of letters; where they go to a topic, a copy of it that is up to date."""
+    if settings.egress != "kafka" or settings.kafka.dead_letter_topic is None:
+        return settings.dead_letters.path
+    return cast("_Copied", import_module(_COPYING).copied_letters)(settings)
 
 
 def _tell(chosen: LetterChoice) -> None:

@@ -14,16 +14,18 @@ from pathlib import Path
 import orjson
 
 from engine.app import Limits, build_processor
+from engine.cli.outputs import open_outputs
 from engine.cli.rules_option import add_rules_option, load_plan
 from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
 from engine.egress.nowhere import Nowhere
+from engine.errors import QuestionInvalid
 from engine.operations.feed import LINES, Feed
 from engine.operations.summary import summary, write_aggregates
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
-from engine.ports import StateStore
+from engine.ports import DeadLetters, Egress, StateStore
 from engine.rules.plan import Plan
 from engine.settings import Settings, load_settings
 from engine.state.memory import MemoryStateStore
@@ -42,6 +44,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("process", help="run a file of events through the pipeline")
     parser.add_argument("events", metavar="IN.ndjson", help="one event a line; - is standard input")
     parser.add_argument("--out", type=Path, metavar="OUT.ndjson", help="where records go; other topics beside it")
+    parser.add_argument(
+        "--egress", choices=("kafka",), help="send records to Kafka instead, as the settings say; dead letters too"
+    )
     parser.add_argument("--aggregates", type=Path, metavar="A.ndjson", help="one line for each group and window")
     parser.add_argument("--summary", type=Path, metavar="S.json", help="the counts of the run")
     parser.add_argument("--dead-letters", type=Path, metavar="D.ndjson", help="default: OUT.dead-letters.ndjson")
@@ -55,6 +60,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Process the file; 0 when every event has ended."""
     settings = load_settings(arguments.config, os.environ)
+    if arguments.egress is not None:
+        if arguments.out is not None:
+            raise QuestionInvalid("`--out` and `--egress kafka` are two places for the same records; give one of them")
+        settings = settings.model_copy(update={"egress": arguments.egress})
     plan = load_plan(arguments, settings)
     if plan is None:
         return 1
@@ -67,11 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan) -> None:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(arguments))
-        egress = (
-            FileEgress(_topic_paths(arguments.out, settings.topic), fsync=False, at_once=True) if arguments.out else Nowhere()
-        )
-        stack.push_async_callback(egress.close)
-        dead_letters = FileDeadLetters(path, fsync=False) if (path := _dead_letters(arguments)) else Nowhere()
+        egress, dead_letters = await _outputs(arguments, settings, plan, stack)
         processor = build_processor(
             plan,
             store=store,
@@ -79,7 +84,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             dead_letters=dead_letters,
             clock=SystemClock(),
             options=Options(_MAX_BATCHES, _GATHER_EVENTS, lease=LeaseTimes() if arguments.state else _PRIVATE_LEASE),
-            topic=settings.topic,
+            topic=settings.main_topic if arguments.egress else settings.topic,
             limits=_LIMITS,
         )
         stack.push_async_callback(processor.stages.intake.generation.close)
@@ -90,6 +95,26 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
         seconds = time.perf_counter() - started_s
         counts = summary(processor, plan, groups, feed, _forgotten(store), seconds)
         _report(arguments, counts)
+
+
+async def _outputs(
+    arguments: argparse.Namespace, settings: Settings, plan: Plan, stack: AsyncExitStack
+) -> tuple[Egress, DeadLetters]:
+    """Where records and dead letters go; both are closed with the stack."""
+    path = _dead_letters(arguments)
+    dead_letters = FileDeadLetters(path, fsync=False) if path else Nowhere()
+    stack.push_async_callback(dead_letters.close)
+    if arguments.egress is not None:
+        outputs = await open_outputs(settings, plan.ruleset)
+        stack.push_async_callback(outputs.close)
+        return outputs.egress, dead_letters if path else outputs.dead_letters
+    egress = _files(arguments.out, settings.topic) if arguments.out else Nowhere()
+    stack.push_async_callback(egress.close)
+    return egress, dead_letters
+
+
+def _files(out: Path, main_topic: str) -> FileEgress:
+    return FileEgress(_topic_paths(out, main_topic), fsync=False, at_once=True)
 
 
 async def _feed(processor: Processor, feed: Feed) -> None:

@@ -18,12 +18,10 @@ import uvloop
 
 import engine
 from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor, build_statistics
+from engine.cli.outputs import open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.cli.serve_workers import serve_with_workers
 from engine.clock import SystemClock, thread_busy_ns
-from engine.egress.dead_letter import FileDeadLetters
-from engine.egress.file import AppendFile, FileEgress
-from engine.egress.shared_file import SharedAppendFile
 from engine.errors import SettingsInvalid
 from engine.ingress.access import access_policy
 from engine.ingress.endpoints import Endpoint
@@ -182,10 +180,8 @@ class Parts:
 async def open_parts(settings: Settings, rules: Rules, member: Membership | None = None) -> AsyncIterator[Parts]:
     """All of one worker; of several, where it is a `member`. What is opened is closed at the end."""
     clock = SystemClock()
+    outputs = await open_outputs(settings, rules.state.active.plan.ruleset)
     store = await open_store(settings, clock)
-    open_file = AppendFile if settings.processor.workers == 1 else SharedAppendFile
-    egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync, open_file=open_file)
-    dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync, open_file=open_file)
     event_limits = Limits(
         inbox_events=settings.processor.buffer_size,
         max_batch=settings.processor.max_batch,
@@ -195,11 +191,11 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
     processor = build_processor(
         rules.state.active.plan,
         store=store,
-        egress=egress,
-        dead_letters=dead_letters,
+        egress=outputs.egress,
+        dead_letters=outputs.dead_letters,
         clock=clock,
         options=Options(ack_received=settings.ack == "received"),
-        topic=settings.topic,
+        topic=settings.main_topic,
         limits=event_limits,
         onlookers=onlookers,
     )
@@ -218,7 +214,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         activity,
         settings.store,
         settings.egress,
-        lambda: egress.problem,
+        outputs.problem,
         clock.now_ms(),
         rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
         reasons=rules.state.reasons,
@@ -235,8 +231,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
         await reloader.close()
-        await egress.close()
-        await dead_letters.close()
+        await outputs.close()
         await store.close()
 
 

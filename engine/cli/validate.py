@@ -4,21 +4,24 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from engine.cli.mending import diff, write
 from engine.enrichment.kinds import MODULES
 from engine.errors import RulemillError
 from engine.rules.code_pages import document, page_of
-from engine.rules.compiler import compile_rules
+from engine.rules.compiler import Compiled, compile_rules
 from engine.rules.diagnostics import CODES, Finding, did_you_mean, shown
 from engine.rules.mending import Mended, mend
 from engine.rules.reports import FORMS, Style, concise, human
 
 _DEFAULT_PATH = Path("rules")
 _MAX_SHOWN: Final = 200
+_ONLINE: Final = "engine.cli.online"
+_Asked = Callable[[Sequence[Compiled], Path | None], list[Finding]]
 
 
 class CodeUnknown(RulemillError):
@@ -53,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="show so many, errors first; 0: all; default: %(default)s",
     )
+    parser.add_argument("--online", action="store_true", help="ask Kafka for the topics too, where the settings name it")
+    parser.add_argument("--config", type=Path, help="settings for --online; default: config.yaml where there is one")
     parser.set_defaults(run=run)
 
 
@@ -68,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.fix or arguments.diff:
         return _mend([mend(directory, os.environ, MODULES) for directory in directories], arguments)
     compiled = [compile_rules(directory, os.environ, MODULES) for directory in directories]
-    findings = [finding for one in compiled for finding in one.findings]
+    asked = _online(compiled, arguments.config) if arguments.online else []
+    findings = [*(finding for one in compiled for finding in one.findings), *asked]
     sources = {file: text for one in compiled for file, text in one.sources.items()}
     sys.stdout.write(_report(findings, sources, arguments))
     return _exit_code(findings, arguments.fail_on)
@@ -117,6 +123,11 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number; write 0 for all of them")
     return int(text)
+
+
+def _online(compiled: Sequence[Compiled], config: Path | None) -> list[Finding]:
+    """What servers say of the rules. Their clients are loaded here, as nothing else needs them."""
+    return cast("_Asked", import_module(_ONLINE).ask_servers)(compiled, config)
 
 
 def _directory(path: Path) -> Path:

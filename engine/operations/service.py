@@ -88,6 +88,9 @@ class EngineService:
             return False, "the engine is stopping"
         if stages.health.down and not stages.deferred.room:
             return False, f"the state store does not answer: {stages.health.reason}"
+        inbox, problem = stages.intake.inbox, self._parts.egress_problem()
+        if problem is not None and inbox.events and not inbox.room.is_set():
+            return False, f"the egress takes no records, and as many events wait as the engine can hold: {problem}"
         return True, ""
 
     async def status(self) -> JsonObject:

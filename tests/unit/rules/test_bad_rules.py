@@ -34,4 +34,5 @@ def test_only_errors_withhold_the_ruleset(case: Path) -> None:
 def test_every_code_stands_in_some_report() -> None:
     reports = "".join((case / "report.txt").read_text(encoding="utf-8") for case in CASES)
 
-    assert [code for code in CODES if code not in reports and not code.startswith("C")] == []
+    elsewhere = ("C", "E7")  # settings, and what servers say
+    assert [code for code in CODES if code not in reports and not code.startswith(elsewhere)] == []
