@@ -64,6 +64,7 @@ def allow(sources: Mapping[str, str], findings: Iterable[Finding], *, complete: 
 
 def _allowances(file: str, text: str, about: Findings) -> Iterator[_Allowance]:
     lines = split_lines(text)
+    targets = _targets(lines)
     hidden = _scalars(file, text)
     places = Places(text)
     for number, line in enumerate(lines, 1):
@@ -75,7 +76,7 @@ def _allowances(file: str, text: str, about: Findings) -> Iterator[_Allowance]:
         before = bisect_right(hidden, (start, start)) - 1
         if before >= 0 and start < hidden[before][1]:
             continue
-        target = number if line[: found.start()].strip() else _next_line(lines, number)
+        target = number if line[: found.start()].strip() else targets[number - 1]
         for code in _codes(found["text"][:_MAX_CHARS], span, about):
             yield _Allowance(code, target, span)
 
@@ -101,10 +102,16 @@ def _codes(text: str, span: Span, about: Findings) -> Iterator[str]:
             yield code
 
 
-def _next_line(lines: list[str], number: int) -> int:
-    return next(
-        (at for at, line in enumerate(lines[number:], number + 1) if line.strip() and not line.lstrip().startswith("#")), 0
-    )
+def _targets(lines: list[str]) -> list[int]:
+    """For each line the number of the first one after it that has more than a comment, or 0."""
+    targets = [0] * len(lines)
+    after = 0
+    for index in range(len(lines) - 1, -1, -1):
+        targets[index] = after
+        text = lines[index].lstrip()
+        if text and not text.startswith("#"):
+            after = index + 1
+    return targets
 
 
 def _scalars(file: str, text: str) -> list[tuple[int, int]]:

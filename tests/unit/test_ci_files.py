@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,8 +58,13 @@ def test_the_action_validates_and_leaves_its_reports(checkout: Path, tmp_path: P
     environment = {**os.environ, **inputs, "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "PYTHONPATH": str(checkout)}
 
     ended = subprocess.run(
-        ["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False
-    )  # noqa: S607
+        [shutil.which("bash") or "bash", "-e", "-c", step["run"]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
     assert ended.returncode == code, ended.stderr
     assert (b"::" in ended.stdout) is bool(code)
