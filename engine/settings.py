@@ -173,14 +173,26 @@ class HttpSettings(_Section):
 class ProcessorSettings(_Section):
     """How events are taken through. Without `enabled` none are taken.
 
-    `workers` are processes; `buffer_size` events may wait in the inbox of each; `max_batch` events go through the stages together;
+    `workers` are processes; `buffer_size` events of `buffer_bytes` may wait in the inbox of each; `max_batch` events go through the stages together;
     after `shutdown_timeout_ms` what is still in flight is told to try again.
+
+    `max_held` events may be held for their order, and `max_deferred` be out before they are claimed, of `buffer_bytes` each;
+    `max_copies` may wait for events in flight. `recent_keys` are those of committed events that are remembered, `tracked_keys` those
+    whose last time is, each for this many to twice as many.
     """
 
     enabled: Annotated[Switch, Env("EVENT_PROCESSOR_ENABLED")] = True
     workers: Annotated[int, _whole(1, 256), Env("EVENT_PROCESSOR_WORKERS")] = 1
     buffer_size: Annotated[int, _whole(1, 1_000_000), Env("EVENT_PROCESSOR_BUFFER_SIZE")] = 10_000
+    buffer_bytes: Annotated[int, _size("64KiB", "64GiB"), Env("EVENT_PROCESSOR_BUFFER_MEMORY")] = Field(
+        default=64 << 20, validation_alias="buffer_memory"
+    )
     max_batch: Annotated[int, _whole(1, 100_000), Env("EVENT_PROCESSOR_MAX_BATCH")] = 1_000
+    max_held: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_HELD")] = 50_000
+    max_deferred: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_DEFERRED")] = 10_000
+    max_copies: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_COPIES")] = 10_000
+    recent_keys: Annotated[int, _whole(0, 10_000_000), Env("EVENT_PROCESSOR_RECENT_KEYS")] = 50_000
+    tracked_keys: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_TRACKED_KEYS")] = 50_000
     shutdown_timeout_ms: Annotated[int, _duration("0s", "1h"), Env("EVENT_PROCESSOR_SHUTDOWN_TIMEOUT")] = Field(
         default=30_000, validation_alias="shutdown_timeout"
     )

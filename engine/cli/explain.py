@@ -24,7 +24,7 @@ from engine.settings import Settings, load_settings
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("explain", help="why the rules do to an event what they do")
+    parser = commands.add_parser("explain")
     parser.add_argument("--event", required=True, metavar="FILE", help="one event as JSON; - is standard input")
     parser.add_argument("--given", type=Path, metavar="FILE", help="contexts by source, YAML or JSON; other sources are asked")
     parser.add_argument("--rule", metavar="ID", help="tell of this filter or aggregation alone")

@@ -35,7 +35,7 @@ _LIMITS = Limits(inbox_events=1_000, max_batch=500, recent_keys=0)
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("process", help="run a file of events through the pipeline")
+    parser = commands.add_parser("process")
     parser.add_argument("events", metavar="IN.ndjson", help="one event a line; - is standard input")
     parser.add_argument("--out", type=Path, metavar="OUT.ndjson", help="where records go; other topics beside it")
     parser.add_argument("--aggregates", type=Path, metavar="A.ndjson", help="one line for each group and window")

@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 import engine
-from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor, build_statistics
+from engine.app import SOURCE_KINDS, build_explainer, build_processor, build_statistics, limits_of
 from engine.cli.rules_option import add_rules_option
 from engine.clock import SystemClock, thread_busy_ns
 from engine.egress.dead_letter import FileDeadLetters
@@ -53,7 +53,7 @@ _log = logging.getLogger("rulemill")
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("serve", help="run the service")
+    parser = commands.add_parser("serve")
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     parser.add_argument("--host", help="where to listen; default: the settings' one")
     parser.add_argument("--port", type=int, help="0 is any free one; default: the settings' one")
@@ -158,11 +158,6 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     store = _store(settings, clock)
     egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync)
     dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync)
-    event_limits = Limits(
-        inbox_events=settings.processor.buffer_size,
-        max_batch=settings.processor.max_batch,
-        event_bytes=settings.http.max_event_bytes,
-    )
     processor = build_processor(
         rules.state.active.plan,
         store=store,
@@ -171,7 +166,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         clock=clock,
         options=Options(ack_received=settings.ack == "received"),
         topic=settings.topic,
-        limits=event_limits,
+        limits=limits_of(settings),
     )
     reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
@@ -189,6 +184,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         clock.now_ms(),
         rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
         reasons=rules.state.reasons,
+        claims_forgotten=lambda: store.claims_forgotten if isinstance(store, MemoryStateStore) else 0,
     )
     endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store))]
     try:

@@ -18,7 +18,7 @@ _DEFAULT_PATH = Path("rules")
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("test", help="run the tests beside the rules")
+    parser = commands.add_parser("test")
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="a rules directory, or a file of tests; default: rules"
     )

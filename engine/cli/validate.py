@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from engine.app import SOURCE_KINDS
+from engine.enrichment.kinds import MODULES
 from engine.rules.compiler import Compiled, compile_rules
 from engine.rules.reports import FORMS
 
@@ -14,7 +14,7 @@ _DEFAULT_PATH = Path("rules")
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("validate", help="check rules; the same load and compile as the server's")
+    parser = commands.add_parser("validate")
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a rules directory, or a file in one; default: rules")
     parser.add_argument("--format", choices=tuple(FORMS), default="human", help="default: %(default)s")
     parser.add_argument(
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises RulesUnreadable, before anything is printed, where a path cannot be read.
     """
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
-    compiled = [compile_rules(directory, os.environ, SOURCE_KINDS) for directory in directories]
+    compiled = [compile_rules(directory, os.environ, MODULES) for directory in directories]
     findings = [finding for one in compiled for finding in one.findings]
     sources = {file: text for one in compiled for file, text in one.sources.items()}
     sys.stdout.write(FORMS[arguments.format](findings, sources))

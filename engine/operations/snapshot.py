@@ -58,7 +58,11 @@ class DurationFigures:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What waits, in events but for the bytes, and how much may. `held` waits for its order, `deferred` for the store."""
+    """What waits, in events but for the bytes, and how much may. `held` waits for its order, `deferred` for the store.
+
+    `held_early` counts events that left before their time because too many were held; `returned` were answered as received and go through the
+    stages again; `copies` wait for the events in flight that they are copies of. `recent_keys` and `tracked_keys` are what is remembered.
+    """
 
     events: int
     max_events: int
@@ -67,6 +71,14 @@ class QueueFigures:
     held: int
     deferred: int
     max_deferred: int
+    max_held: int = 0
+    held_bytes: int = 0
+    held_early: int = 0
+    returned: int = 0
+    copies: int = 0
+    max_copies: int = 0
+    recent_keys: int = 0
+    tracked_keys: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,7 @@ class SourceFigures:
     entries: int
     counts: Figures
     latency: DurationFigures
+    max_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,8 @@ class Snapshot:
 
     `reasons` are what keeps it from being well, beside what the other parts say. `rulesets` says how many workers run each; `stopping` how many are. `busy` is the share of the last minute that a worker spent
     computing, and of several their sum; `events_per_second` is what ended in that minute. `watermarks_ms` is by input, and of what is
-    committed. `process` holds the figures of the operating system, by the names they have in Prometheus.
+    committed. `process` holds the figures of the operating system, by the names they have in Prometheus. `claims_forgotten` are those that the store
+    gave up to stay within its bound.
     """
 
     version: str = field(metadata=FIRST)
@@ -154,6 +168,7 @@ class Snapshot:
     watermarks_ms: Figures = field(metadata={_HOW: _least_of_each})
     process: dict[str, float]
     workers: int = 1
+    claims_forgotten: int = 0
 
     @property
     def ruleset(self) -> str:
