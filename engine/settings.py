@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, SecretStr
 
 from engine.settings_reading import Env, Several, read_model
 
@@ -29,6 +29,8 @@ _WORDS: Final = {"true": True, "false": False, "yes": True, "no": False, "on": T
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{16,512}={0,2}")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}")
+_REDIS_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253}))(?::([1-9][0-9]{0,4}))?")
+_REDIS_PREFIX: Final = re.compile(r"[A-Za-z0-9._:/-]{0,63}[A-Za-z0-9._/-]")
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,38 @@ def _read_listed_tokens(value: object) -> object:
 def _read_topic(value: str) -> str:
     if not _TOPIC.fullmatch(value):
         raise ValueError("1 to 249 letters, digits, `.`, `_` and `-`, not beginning with `.`")
+    return value
+
+
+class RedisAddress(str):
+    """Where a Redis server is, as `host:port`; an IPv6 address stands in brackets, and the port is 6379 where none is written."""
+
+    __slots__ = ()
+
+    @property
+    def host(self) -> str:
+        """The name or address, without brackets."""
+        match = _REDIS_ADDRESS.fullmatch(self)
+        return "" if match is None else match[1] or match[2]
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        match = _REDIS_ADDRESS.fullmatch(self)
+        return int(match[3] or 6379) if match else 0
+
+
+def _read_redis_addresses(value: object) -> tuple[RedisAddress, ...]:
+    parts = value.split(",") if isinstance(value, str) else list(value) if isinstance(value, tuple | list) else []
+    addresses = tuple(RedisAddress(part.strip()) for part in parts)
+    if not addresses or not all(address.host and address.port <= 65_535 for address in addresses):
+        raise ValueError("`host:port`, such as `localhost:6379`; with `cluster: true` several")
+    return addresses
+
+
+def _read_redis_prefix(value: str) -> str:
+    if not _REDIS_PREFIX.fullmatch(value):
+        raise ValueError("1 to 64 letters, digits and `._:/-`, not ending with `:`")
     return value
 
 
@@ -225,6 +259,41 @@ class MemorySettings(_Section):
     max_claims: Annotated[int, _whole(1_000, 100_000_000), Env("MEMORY_MAX_CLAIMS")] = 1_000_000
 
 
+class RedisSettings(_Section):
+    """Redis, for the state store and for caches that workers share: one server, or a cluster.
+
+    Each kind of state has a database of its own; a cluster has but one, and tells them apart by the keys. Every server gets at most
+    `pool_size` connections from each worker and each kind of state. A request that is not answered within `timeout_ms` is sent again
+    `retries` times, after waits that double, before it counts as unanswered. `wait_replicas` are the replicas that have to have a
+    write before it counts as done, for which the server waits `wait_timeout_ms`.
+    """
+
+    address: Annotated[tuple[RedisAddress, ...], PlainValidator(_read_redis_addresses), Several(), Env("REDIS_ADDRESS")] = (
+        _read_redis_addresses("localhost:6379")
+    )
+    cluster: Annotated[Switch, Env("REDIS_CLUSTER")] = False
+    username: Annotated[str | None, Env("REDIS_USERNAME")] = None
+    password: Annotated[SecretStr | None, Env("REDIS_PASSWORD")] = None
+    tls: Annotated[Switch, Env("REDIS_TLS")] = False
+    tls_ca_file: Annotated[Path | None, Env("REDIS_TLS_CA_FILE")] = None
+    tls_cert_file: Annotated[Path | None, Env("REDIS_TLS_CERT_FILE")] = None
+    tls_key_file: Annotated[Path | None, Env("REDIS_TLS_KEY_FILE")] = None
+    pool_size: Annotated[int, _whole(1, 10_000), Env("REDIS_POOL_SIZE")] = 10
+    enrichment_db: Annotated[int, _whole(0, 1_000_000), Env("REDIS_ENRICHMENT_DB")] = 1
+    aggregation_db: Annotated[int, _whole(0, 1_000_000), Env("REDIS_AGGREGATION_DB")] = 2
+    deduplication_db: Annotated[int, _whole(0, 1_000_000), Env("REDIS_DEDUPLICATION_DB")] = 3
+    prefix: Annotated[str, AfterValidator(_read_redis_prefix), Env("REDIS_PREFIX")] = "rulemill"
+    connect_timeout_ms: Annotated[int, _duration("10ms", "1m"), Env("REDIS_CONNECT_TIMEOUT")] = Field(
+        default=1_000, validation_alias="connect_timeout"
+    )
+    timeout_ms: Annotated[int, _duration("10ms", "1m"), Env("REDIS_TIMEOUT")] = Field(default=2_000, validation_alias="timeout")
+    retries: Annotated[int, _whole(0, 10), Env("REDIS_RETRIES")] = 1
+    wait_replicas: Annotated[int, _whole(0, 100), Env("REDIS_WAIT_REPLICAS")] = 0
+    wait_timeout_ms: Annotated[int, _duration("1ms", "1m"), Env("REDIS_WAIT_TIMEOUT")] = Field(
+        default=500, validation_alias="wait_timeout"
+    )
+
+
 class FileSettings(_Section):
     """The egress to files: the directory, which gets a file for each topic. With `fsync` a record outlives a power cut."""
 
@@ -255,9 +324,10 @@ class Settings(_Section):
     http: HttpSettings = HttpSettings()
     processor: ProcessorSettings = ProcessorSettings()
     rules: RulesSettings = RulesSettings()
-    store: Annotated[Literal["sqlite", "memory"], Env("STATE_STORE")] = "sqlite"
+    store: Annotated[Literal["sqlite", "memory", "redis"], Env("STATE_STORE")] = "sqlite"
     sqlite: SqliteSettings = SqliteSettings()
     memory: MemorySettings = MemorySettings()
+    redis: RedisSettings = RedisSettings()
     egress: Annotated[Literal["file"], Env("EVENT_EGRESS")] = "file"
     file: FileSettings = FileSettings()
     topic: Annotated[str, AfterValidator(_read_topic), Env("EVENT_TOPIC")] = "events.enriched"

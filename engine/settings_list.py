@@ -49,6 +49,24 @@ MEANINGS: Final = {
     "sqlite.path": "the database, with `store: sqlite`",
     "sqlite.synchronous": "what a commit survives: `full` a crash of the machine, `normal` one of the process",
     "memory.max_claims": "claims that are kept, with `store: memory`; beyond it the oldest are forgotten, and their copies are new",
+    "redis.address": "the server; with `redis.cluster: true` one or more nodes of the cluster, which name the others",
+    "redis.cluster": "whether it is a Redis Cluster; databases do not count then",
+    "redis.username": "the user to log in as; none is Redis's `default`",
+    "redis.password": "the password to log in with",
+    "redis.tls": "whether connections are encrypted",
+    "redis.tls_ca_file": "the certificates to trust, with `redis.tls: true`; none are the system's",
+    "redis.tls_cert_file": "the certificate to show, where the server asks for one",
+    "redis.tls_key_file": "the key of that certificate",
+    "redis.pool_size": "connections of a worker to each server, for each kind of state; what needs one more waits",
+    "redis.enrichment_db": "the database of the shared cache of sources",
+    "redis.aggregation_db": "the database of aggregates",
+    "redis.deduplication_db": "the database of claims and owners",
+    "redis.prefix": "what every key begins with, before a `:`; services that share one are one service",
+    "redis.connect_timeout": "how long a connection may take to open",
+    "redis.timeout": "how long an answer may take; it is longer than `redis.wait_timeout`",
+    "redis.retries": "how often a request without an answer is sent again at once; what is unanswered then is the store being away",
+    "redis.wait_replicas": "replicas that must have a write of the state store before it counts; 0 asks none",
+    "redis.wait_timeout": "how long a write waits for them; then its outcome is unknown, and it is sent again",
     "egress": "where records go: `file` writes a line of JSON each, into a file for each topic",
     "file.path": "the directory of records, with `egress: file`",
     "file.fsync": "whether a record that was answered survives a crash of the machine",
@@ -71,8 +89,7 @@ its dot; the environment variable beside it comes before the file, and one that 
 sizes `4096 512KiB 8MiB`, and relative paths start at the working directory.
 
 `rulemill config` prints every value in force, and where it came from. What is wrong is told all at once, with its place and a stable code,
-before anything is started; variables that begin with `EVENT_PROCESSOR_` and are no setting are wrong too. Other variables are left alone: a
-`REDIS_ADDRESS` that is set for something else does no harm.
+before anything is started; variables that begin with `EVENT_PROCESSOR_` and are no setting are wrong too. Other variables are left alone.
 """
 
 

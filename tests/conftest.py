@@ -1,9 +1,13 @@
-"""What all tests share: where the checkout is. Nothing else belongs here."""
+"""What all tests share: where the checkout is, and servers that tests of several kinds need. Nothing else belongs here."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.redis_servers import redis_cluster, redis_server
+
+__all__ = ["redis_cluster", "redis_server"]
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -203,6 +203,8 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
 def _store(settings: Settings, clock: SystemClock) -> StateStore:
     if settings.store == "memory":
         return MemoryStateStore(clock, settings.memory.max_claims)
+    if settings.store == "redis":
+        raise SettingsInvalid("store is `redis`; this version keeps its state in `sqlite` or `memory`")
     return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
 
 

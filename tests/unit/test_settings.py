@@ -145,7 +145,7 @@ processor:
   enabled: maybe
   shutdown_timeout:
 rules: x
-store: redis
+store: oracle
 topic: ../x
 """
     path = write(tmp_path, text)
@@ -162,7 +162,7 @@ topic: ../x
             f"{path}:10:12: `processor.enabled` is `maybe`; expected `true` or `false`",
             f"{path}:11:20: `processor.shutdown_timeout` is empty; write a value, or remove the line for the default",
             f"{path}:12:8: `rules` is not a section; write its keys below it",
-            f"{path}:13:8: `store` is `redis`; expected `sqlite` or `memory`",
+            f"{path}:13:8: `store` is `oracle`; expected `sqlite`, `memory` or `redis`",
             f"{path}:14:8: `topic` is `../x`; expected 1 to 249 letters, digits, `.`, `_` and `-`, not beginning with `.`",
             "EVENT_PROCESSOR_BUFFER_SIZE: `processor.buffer_size` is `0`; expected a whole number from 1 to 1000000",
             "EVENT_PROCESSOR_WORKRS: `EVENT_PROCESSOR_WORKRS` is no setting; did you mean `EVENT_PROCESSOR_WORKERS`?",
@@ -308,7 +308,9 @@ def test_tokens_from_the_environment_stand_between_commas_and_are_not_shown_by_t
 
 
 def test_the_settings_know_which_of_them_are_secret() -> None:
-    assert {setting.name for setting in settings_of(Settings) if setting.secret} == {"http.ingest_tokens", "http.admin_tokens"}
+    secret = {setting.name for setting in settings_of(Settings) if setting.secret}
+
+    assert secret == {"http.ingest_tokens", "http.admin_tokens", "redis.password"}
 
 
 @pytest.mark.parametrize("host", ["1.2.3", "1.2.3.4.5", "a b", "-a", "a..b", "http://a", "a" * 254])
@@ -320,3 +322,31 @@ def test_an_address_that_is_none_is_a_fault(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "localhost", "engine-1.example.org"])  # noqa: S104 - read, not bound
 def test_an_address_is_one_of_a_machine_or_its_name(host: str) -> None:
     assert load_settings(None, {"HTTP_HOST": host}).http.host == host
+
+
+def test_addresses_of_redis_are_read_with_their_ports_and_several_in_either_form(tmp_path: Path) -> None:
+    in_file = load_settings(write(tmp_path, 'redis:\n  address: ["[::1]:7000", "localhost"]\n'), {}).redis.address
+    in_environment = load_settings(None, {"REDIS_ADDRESS": "[::1]:7000, localhost"}).redis.address
+
+    assert [(address.host, address.port) for address in in_file] == [("::1", 7000), ("localhost", 6379)]
+    assert in_environment == in_file
+
+
+def test_the_password_of_redis_is_never_shown() -> None:
+    settings = load_settings(None, {"REDIS_PASSWORD": "hunter2-hunter2"})
+
+    assert "hunter2" not in repr(settings)
+    assert settings.redis.password == SecretStr("hunter2-hunter2")
+
+
+@pytest.mark.parametrize("address", ["a b", "localhost:0", "localhost:65536", "::1", "redis://localhost", "a,,b"])
+def test_what_is_no_address_of_redis_is_a_fault(address: str) -> None:
+    assert faults_of(None, {"REDIS_ADDRESS": address}) == [
+        f"REDIS_ADDRESS: `redis.address` is `{address}`; expected `host:port`, such as `localhost:6379`; with `cluster: true` several"
+    ]
+
+
+def test_a_prefix_that_would_change_where_a_cluster_keeps_keys_is_a_fault() -> None:
+    assert faults_of(None, {"REDIS_PREFIX": "{a}"}) == [
+        "REDIS_PREFIX: `redis.prefix` is `{a}`; expected 1 to 64 letters, digits and `._:/-`, not ending with `:`"
+    ]

@@ -1,0 +1,105 @@
+"""Clients of Redis, made from the settings: the one place that knows how this service connects.
+
+In: the settings and the number of a database. Out: clients of redis-py, which answer in bytes. Rule of the file: nothing is connected here;
+connections are made by the first request, and again whenever they are gone.
+"""
+
+from typing import Any, Final
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, RedisCluster, SSLConnection
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisClusterException, RedisError
+
+from engine.errors import SettingsInvalid
+from engine.settings import RedisAddress, RedisSettings
+
+REDIS_FAILURES: Final = (RedisError, RedisClusterException, OSError)
+"""Everything that redis-py raises where a request was not answered as it should be."""
+
+_FIRST_WAIT_S: Final = 0.02
+_LONGEST_WAIT_S: Final = 0.5
+
+
+def redis_client(settings: RedisSettings, db: int) -> "Redis | RedisCluster":
+    """A client for one database of the server, or for the cluster, which has but one and takes no number.
+
+    The caller closes it. Raises SettingsInvalid where settings do not go together.
+    """
+    return cluster_client(settings) if settings.cluster else server_client(settings, settings.address[0], db)
+
+
+def server_client(settings: RedisSettings, address: RedisAddress, db: int) -> Redis:
+    """A client for one server. It has at most `pool_size` connections; a request beyond them waits, as long as for an answer."""
+    _check(settings)
+    tls = _tls(settings)
+    pool = BlockingConnectionPool(
+        max_connections=settings.pool_size,
+        timeout=settings.timeout_ms / 1000,
+        connection_class=SSLConnection if tls else Connection,
+        host=address.host,
+        port=address.port,
+        db=db,
+        **_common(settings),
+        **tls,
+    )
+    return Redis.from_pool(pool)
+
+
+def cluster_client(settings: RedisSettings) -> RedisCluster:
+    """A client for a cluster, which it gets to know through the nodes in the settings. `pool_size` is for each node."""
+    _check(settings)
+    tls = _tls(settings)
+    return RedisCluster(
+        startup_nodes=[ClusterNode(address.host, address.port) for address in settings.address],
+        max_connections=settings.pool_size,
+        ssl=bool(tls),
+        **_common(settings),
+        **tls,
+    )
+
+
+def failure_text(error: BaseException) -> str:
+    """What went wrong, in one line, without the request that it happened to."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _common(settings: RedisSettings) -> dict[str, Any]:
+    return {
+        "username": settings.username,
+        "password": settings.password.get_secret_value() if settings.password else None,
+        "socket_connect_timeout": settings.connect_timeout_ms / 1000,
+        "socket_timeout": settings.timeout_ms / 1000,
+        "retry": Retry(ExponentialBackoff(cap=_LONGEST_WAIT_S, base=_FIRST_WAIT_S), settings.retries),
+    }
+
+
+def _tls(settings: RedisSettings) -> dict[str, Any]:
+    """What redis-py wants to be told of TLS; nothing where there is none."""
+    if not settings.tls:
+        return {}
+    files = {"ssl_ca_certs": settings.tls_ca_file, "ssl_certfile": settings.tls_cert_file, "ssl_keyfile": settings.tls_key_file}
+    for path in files.values():
+        if path is not None and not path.is_file():
+            raise SettingsInvalid(f"redis: `{path}`, a file for TLS, is not there")
+    return {"ssl_cert_reqs": "required"} | {name: str(path) for name, path in files.items() if path is not None}
+
+
+def _check(settings: RedisSettings) -> None:
+    """Raises SettingsInvalid where settings do not go together."""
+    if len(settings.address) > 1 and not settings.cluster:
+        raise SettingsInvalid(
+            f"redis.address names {len(settings.address)} servers, `{','.join(settings.address)}`; "
+            "name one, or say that they are a cluster: `redis.cluster: true` (REDIS_CLUSTER)"
+        )
+    if settings.wait_timeout_ms >= settings.timeout_ms:
+        raise SettingsInvalid(
+            f"redis.wait_timeout is {settings.wait_timeout_ms}ms and redis.timeout {settings.timeout_ms}ms; "
+            "an answer takes as long as the wait for replicas: make the first one shorter"
+        )
+    if (settings.tls_cert_file is None) != (settings.tls_key_file is None):
+        raise SettingsInvalid("redis.tls_cert_file and redis.tls_key_file go together; set both or none")
+    if not settings.tls and (settings.tls_ca_file or settings.tls_cert_file):
+        raise SettingsInvalid("redis.tls_ca_file and redis.tls_cert_file are for `redis.tls: true` (REDIS_TLS), which is off")

@@ -1,0 +1,79 @@
+"""Clients made from settings, against a real server and a real cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from engine.errors import SettingsInvalid
+from engine.redis_client import cluster_client, failure_text, redis_client, server_client
+from engine.settings import RedisAddress, RedisSettings
+from tests.redis_servers import own_prefix
+from tools.servers.redis import RedisCluster, RedisServer
+
+
+def settings(*addresses: str, **others: Any) -> RedisSettings:
+    return RedisSettings(address=tuple(map(RedisAddress, addresses)), **others)
+
+
+async def test_databases_of_one_server_keep_apart(redis_server: RedisServer) -> None:
+    key = own_prefix()
+    first, second = (redis_client(settings(redis_server.address), db) for db in (1, 2))
+    try:
+        await first.set(key, "one")
+
+        assert await first.get(key) == b"one"
+        assert await second.get(key) is None
+    finally:
+        await first.aclose()
+        await second.aclose()
+
+
+async def test_one_node_is_enough_to_reach_every_key_of_a_cluster(redis_cluster: RedisCluster) -> None:
+    prefix = own_prefix()
+    client = redis_client(settings(redis_cluster.nodes[1].address, cluster=True), 3)
+    try:
+        for number in range(20):
+            await client.set(f"{prefix}:{number}", number)
+
+        assert [await client.get(f"{prefix}:{number}") for number in range(20)] == [b"%d" % number for number in range(20)]
+    finally:
+        await client.aclose()
+
+
+async def test_a_user_with_a_password_is_let_in(redis_server: RedisServer) -> None:
+    with redis_server.client() as admin:
+        admin.acl_setuser("anna", enabled=True, passwords=["+secret"], commands=["+acl|whoami"])
+    as_anna = settings(redis_server.address, username="anna", password=SecretStr("secret"))
+    anna = server_client(as_anna, RedisAddress(redis_server.address), 0)
+    try:
+        assert await anna.acl_whoami() in (b"anna", "anna")
+    finally:
+        await anna.aclose()
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"wait_timeout": 3_000}, "redis.wait_timeout is 3000ms and redis.timeout 2000ms"),
+        ({"tls": True, "tls_ca_file": Path("no-such-file")}, "`no-such-file`, a file for TLS, is not there"),
+        ({"tls": True, "tls_key_file": Path("a.key")}, "redis.tls_cert_file and redis.tls_key_file go together"),
+        ({"tls_ca_file": Path("ca.pem")}, "are for `redis.tls: true`"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(others: dict[str, Any], message: str) -> None:
+    for make in (lambda one: redis_client(one, 0), cluster_client):
+        with pytest.raises(SettingsInvalid, match=message):
+            make(settings("localhost", **others))
+
+
+def test_several_servers_have_to_be_a_cluster() -> None:
+    with pytest.raises(SettingsInvalid, match=r"names 2 servers, `a:1,b:2`.*REDIS_CLUSTER"):
+        redis_client(settings("a:1", "b:2"), 0)
+
+
+def test_a_failure_is_one_short_line() -> None:
+    assert failure_text(OSError("no\nroute ")) == "no route"
+    assert failure_text(TimeoutError()) == "TimeoutError"
+    assert len(failure_text(OSError("x" * 10_000))) == 201
