@@ -59,6 +59,13 @@ class Limits:
     event_bytes: int = 1 << 20
 
 
+def build_pool(settings: Settings, clock: Clock) -> SourcePool:
+    """A pool of sources with the engine's Redis behind it, where the settings say so. The caller closes it."""
+    shared = settings.shared_cache
+    shares = shared.use == "always" or (shared.use == "auto" and settings.store == "redis")
+    return SourcePool(clock, redis=settings.redis, shared=shared if shares else None)
+
+
 def limits_of(settings: Settings) -> Limits:
     """The bounds that are set."""
     processor = settings.processor

@@ -247,10 +247,14 @@ class RulesSettings(_Section):
 
 
 class SqliteSettings(_Section):
-    """The state store on this machine. `normal` survives a crash of the process, `full` also one of the machine."""
+    """The state store on this machine. `normal` survives a crash of the process, `full` also one of the machine.
+
+    `cache_bytes` of its pages may be in memory, and an eighth more for reading aggregates; it fills up as events come.
+    """
 
     path: Annotated[Path, Env("SQLITE_PATH")] = Path("state/rulemill.db")
     synchronous: Annotated[Literal["normal", "full"], Env("SQLITE_SYNCHRONOUS")] = "full"
+    cache_bytes: Annotated[int, _size("1MiB", "64GiB"), Env("SQLITE_CACHE")] = Field(default=64 << 20, validation_alias="cache")
 
 
 class MemorySettings(_Section):
@@ -294,6 +298,23 @@ class RedisSettings(_Section):
     )
 
 
+class SharedCacheSettings(_Section):
+    """The cache that all workers share, in the enrichment database of Redis, for sources whose rule has `cache: {shared: …}`.
+
+    `auto` uses it with `store: redis`. A read may hold look-ups up for `timeout_ms`; answers over `max_value_bytes` are not kept there,
+    and at most `max_waiting` wait to be written, in each worker.
+    """
+
+    use: Annotated[Literal["auto", "always", "never"], Env("ENRICHMENT_SHARED_CACHE")] = "auto"
+    timeout_ms: Annotated[int, _duration("1ms", "10s"), Env("ENRICHMENT_SHARED_CACHE_TIMEOUT")] = Field(
+        default=20, validation_alias="timeout"
+    )
+    max_value_bytes: Annotated[int, _size("1KiB", "64MiB"), Env("ENRICHMENT_SHARED_CACHE_MAX_VALUE")] = Field(
+        default=64 << 10, validation_alias="max_value"
+    )
+    max_waiting: Annotated[int, _whole(1, 1_000_000), Env("ENRICHMENT_SHARED_CACHE_MAX_WAITING")] = 10_000
+
+
 class FileSettings(_Section):
     """The egress to files: the directory, which gets a file for each topic. With `fsync` a record outlives a power cut."""
 
@@ -328,6 +349,7 @@ class Settings(_Section):
     sqlite: SqliteSettings = SqliteSettings()
     memory: MemorySettings = MemorySettings()
     redis: RedisSettings = RedisSettings()
+    shared_cache: SharedCacheSettings = SharedCacheSettings()
     egress: Annotated[Literal["file"], Env("EVENT_EGRESS")] = "file"
     file: FileSettings = FileSettings()
     topic: Annotated[str, AfterValidator(_read_topic), Env("EVENT_TOPIC")] = "events.enriched"

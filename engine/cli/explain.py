@@ -59,7 +59,9 @@ async def _explain(
     plan: Plan, settings: Settings, event: bytes, given: dict[str, JsonObject | None], rule_id: str | None
 ) -> EventExplanation:
     clock, max_event_bytes = SystemClock(), settings.http.max_event_bytes
-    generation = build_generation(plan, 1, clock, Counters(), Limits(event_bytes=max_event_bytes), SourcePool(clock))
+    generation = build_generation(
+        plan, 1, clock, Counters(), Limits(event_bytes=max_event_bytes), SourcePool(clock, redis=settings.redis)
+    )
     try:
         return await build_explainer(lambda: generation, clock, max_event_bytes).explain(event, given, rule_id)
     finally:

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import uvicorn
 import uvloop
 
 import engine
-from engine.app import SOURCE_KINDS, build_explainer, build_processor, build_statistics, limits_of
+from engine.app import SOURCE_KINDS, build_explainer, build_pool, build_processor, build_statistics, limits_of
 from engine.cli.rules_option import add_rules_option
 from engine.clock import SystemClock, thread_busy_ns
 from engine.egress.dead_letter import FileDeadLetters
@@ -158,6 +159,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     store = _store(settings, clock)
     egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync)
     dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync)
+    pool = build_pool(settings, clock)
     processor = build_processor(
         rules.state.active.plan,
         store=store,
@@ -167,6 +169,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         options=Options(ack_received=settings.ack == "received"),
         topic=settings.topic,
         limits=limits_of(settings),
+        pool=pool,
     )
     reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
@@ -195,6 +198,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         with suppress(asyncio.CancelledError):
             await watching
         await reloader.close()
+        await pool.close()
         await egress.close()
         await dead_letters.close()
         await store.close()
@@ -205,7 +209,8 @@ def _store(settings: Settings, clock: SystemClock) -> StateStore:
         return MemoryStateStore(clock, settings.memory.max_claims)
     if settings.store == "redis":
         raise SettingsInvalid("store is `redis`; this version keeps its state in `sqlite` or `memory`")
-    return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
+    synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.sqlite.synchronous == "full" else "NORMAL"
+    return SqliteStateStore(settings.sqlite.path, clock, synchronous, settings.sqlite.cache_bytes)
 
 
 def _uvicorn_config(settings: Settings, service: EngineService, endpoints: Sequence[Endpoint]) -> uvicorn.Config:

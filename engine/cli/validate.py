@@ -5,7 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-from engine.enrichment.kinds import MODULES
 from engine.rules.compiler import Compiled, compile_rules
 from engine.rules.reports import FORMS
 
@@ -29,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises RulesUnreadable, before anything is printed, where a path cannot be read.
     """
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
-    compiled = [compile_rules(directory, os.environ, MODULES) for directory in directories]
+    compiled = [compile_rules(directory, os.environ) for directory in directories]
     findings = [finding for one in compiled for finding in one.findings]
     sources = {file: text for one in compiled for file, text in one.sources.items()}
     sys.stdout.write(FORMS[arguments.format](findings, sources))

@@ -289,6 +289,16 @@ _SOURCES: Final = (
         "rulemill_source_errors_total", "Requests to the places behind the caches that failed.", lambda s: s.counts["errors"]
     ),
     _by_source("rulemill_source_refreshes_total", "Answers asked for again ahead of their end.", lambda s: s.counts["refreshes"]),
+    _by_source(
+        "rulemill_source_shared_skipped_total",
+        "Keys that were not looked for in the shared cache, because it did not answer in time or is left alone.",
+        lambda s: s.counts["shared_skipped"],
+    ),
+    _by_source(
+        "rulemill_source_shared_unwritten_total",
+        "Answers that were not put into the shared cache: too large, too many at once, or it did not answer.",
+        lambda s: s.counts["shared_unwritten"],
+    ),
     Histogram(
         "rulemill_source_request_duration_seconds",
         "How long requests to the places behind the caches took.",

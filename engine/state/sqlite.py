@@ -27,6 +27,7 @@ _CLAIM_COLUMNS = "owner, seq, checksum, mark, takeovers"
 _PARTIAL_COLUMNS = "aggregation, key, start_ms, owner, seq, now, prev_seq, prev"
 _SCAN_ROWS = 1_000
 _LOCK_WAITS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
+_READERS_SHARE = 8
 _CLAIMS_A_SELECT = 512
 
 
@@ -37,11 +38,13 @@ class SqliteStateStore:
     the last writes.
     """
 
-    def __init__(self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
+    def __init__(
+        self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL"] = "FULL", cache_bytes: int = 64 << 20
+    ) -> None:
         self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = _connect(path, synchronous)
-        self._reader = _connect(path, synchronous)
+        self._db = _connect(path, synchronous, cache_bytes)
+        self._reader = _connect(path, synchronous, cache_bytes // _READERS_SHARE)
         self._db.executescript(SCHEMA)
         self._syncs = synchronous == "FULL"
         self._one_at_a_time = asyncio.Lock()
@@ -267,9 +270,9 @@ class PrivateSqliteStateStore(SqliteStateStore):
         return await self._write(work)
 
 
-def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+def _connect(path: Path, synchronous: str, cache_bytes: int) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    for pragma in (*PRAGMAS, f"synchronous = {synchronous}"):
+    for pragma in (*PRAGMAS, f"synchronous = {synchronous}", f"cache_size = -{cache_bytes >> 10}"):
         db.execute(f"PRAGMA {pragma}")
     return db
 
