@@ -35,7 +35,7 @@ SOURCE = Source(
 
 
 def on(server: RedisServer, prefix: str) -> RedisSettings:
-    return RedisSettings(address=(RedisAddress(server.address),), prefix=prefix, timeout_ms=1_000, retries=0)
+    return RedisSettings(address=(RedisAddress(server.address),), prefix=prefix, timeout_ms=1_000)
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def shared(
 async def read_until(answers: SharedAnswers, keys: list[bytes], expected: list[bytes | None] | None) -> None:
     """Return when a read brings this."""
     async with asyncio.timeout(TIMEOUT_S):
-        while await answers.read(keys) != expected:
+        while await answers.read(keys) != expected:  # noqa: ASYNC110 - another process has no event for it
             await asyncio.sleep(0.01)
 
 
@@ -100,12 +100,12 @@ async def test_a_cluster_holds_them_wherever_its_slots_are(redis_cluster: RedisC
 async def test_nothing_too_large_is_shared_and_what_stood_there_goes(redis_server: RedisServer) -> None:
     counts, prefix = SourceCounts(), own_prefix()
     keys = [f"{prefix}:{name}".encode() for name in ("small", "large")]
-    async with shared(on(redis_server, prefix), SharedCacheSettings(timeout_ms=5_000, max_value_bytes=10)) as answers:
+    async with shared(on(redis_server, prefix), SharedCacheSettings(timeout_ms=5_000, max_value_bytes=1_024)) as answers:
         answers.write([Write(key, b"old", 60_000, counts) for key in keys])
         await read_until(answers, keys, [b"old", b"old"])
-        answers.write([Write(keys[0], b"x" * 10, 60_000, counts), Write(keys[1], b"x" * 11, 60_000, counts)])
+        answers.write([Write(keys[0], b"x" * 1_024, 60_000, counts), Write(keys[1], b"x" * 1_025, 60_000, counts)])
 
-        await read_until(answers, keys, [b"x" * 10, None])
+        await read_until(answers, keys, [b"x" * 1_024, None])
     assert counts.shared_unwritten == 1
 
 
