@@ -178,8 +178,7 @@ class _SettingsReader:
     def _chosen(self, what: str, text: str, setting: Setting, node: Node) -> str | None:
         if text in setting.choices:
             return text
-        help = did_you_mean(text, setting.choices) or f"one of {', '.join(f'`{choice}`' for choice in setting.choices)}"
-        self._findings.add("E203", f"{what} cannot be `{shown(text)}`", node.span, help=help)
+        self._findings.add("E203", f"{what} cannot be `{shown(text)}`", node.span, help=did_you_mean(text, setting.choices))
         return None
 
     def _headers(self, node: Node) -> dict[str, str] | None:
