@@ -33,13 +33,15 @@ def event_endpoints(service: Service) -> list[Endpoint]:
         limits = service.limits
         body = await read_body(request, limits.max_body_bytes, budget)
         items = read_items(body, request.scope["headers"], service.event_plan, limits.max_events)
+        size_bytes = len(body)
+        del body  # what is needed of it is in the items, and these may have to wait long
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_done(_: Submission) -> None:
             if not ended.done():
                 ended.set_result(None)
 
-        submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=len(body), done=on_done)
+        submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=size_bytes, done=on_done)
         if items:
             if not service.submit(submission):
                 raise _not_taken(service)
