@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.app import Limits, build_processor
+from engine.app import Limits, build_pool, build_processor
 from engine.cli.rules_option import add_rules_option, load_plan
 from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
@@ -65,6 +65,8 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
         store = await stack.enter_async_context(_store(arguments))
         egress = FileEgress(_topic_paths(arguments.out, settings.topic), fsync=False) if arguments.out else Nowhere()
         stack.push_async_callback(egress.close)
+        pool = build_pool(settings, SystemClock())
+        stack.push_async_callback(pool.close)
         dead_letters = FileDeadLetters(path, fsync=False) if (path := _dead_letters(arguments)) else Nowhere()
         processor = build_processor(
             plan,
@@ -75,6 +77,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             options=Options(max_batches=_MAX_BATCHES, gather_events=_GATHER_EVENTS),
             topic=settings.topic,
             limits=_LIMITS,
+            pool=pool,
         )
         stack.push_async_callback(processor.stages.intake.generation.close)
         started_s = time.perf_counter()

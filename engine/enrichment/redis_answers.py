@@ -26,6 +26,9 @@ _NAME: Final = "the shared cache of enrichment sources"
 _BREAKER: Final = Breaker(failures=5, failure_rate=0.5, window_ms=10_000, min_calls=20, open_for_ms=1_000, max_open_for_ms=30_000)
 _WRITE_TIMEOUT_MS: Final = 1_000
 _MOST_AT_ONCE: Final = 500
+_LAST_TURNS: Final = 10
+"""A loop that was busy sees that a time is over before it sees the answer that has come meanwhile: so many turns bring that."""
+
 _CLOSED_WITHIN_S: Final = 5
 Answer = TypeVar("Answer")
 
@@ -91,6 +94,10 @@ class RedisAnswers:
         before = self._breaker.state
         task = self._start(request)
         await asyncio.wait([task], timeout=timeout_ms / 1000)
+        for _ in range(_LAST_TURNS):
+            if task.done():
+                break
+            await asyncio.sleep(0)
         failure = None if task.done() else f"no answer within {timeout_ms} ms"
         if task.done() and (error := task.exception()) is not None:
             failure = failure_text(error)
