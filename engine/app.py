@@ -36,6 +36,7 @@ from engine.pipeline.stages import Stages
 from engine.ports import Clock, DeadLetters, Egress, StateStore
 from engine.rules.plan import Plan
 from engine.rules.plan_events import EventPlan
+from engine.settings import Settings
 from engine.state.reader import read_range
 
 SOURCE_KINDS = frozenset(MODULES)
@@ -46,15 +47,40 @@ _MIN_CLAIM_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what is kept in memory, in events, bytes and keys."""
+    """Bounds on what is kept in memory, in events, bytes and keys. `inbox_bytes` is as well for what is held, and for what is deferred."""
 
     inbox_events: int = 10_000
     inbox_bytes: int = 64 << 20
     max_batch: int = 1_000
+    held_events: int = 50_000
     deferred_events: int = 10_000
+    waiting_copies: int = 10_000
     recent_keys: int = 50_000
     tracked_keys: int = 50_000
     event_bytes: int = 1 << 20
+
+
+def build_pool(settings: Settings, clock: Clock) -> SourcePool:
+    """A pool of sources with the engine's Redis behind it, where the settings say so. The caller closes it."""
+    shared = settings.shared_cache
+    shares = shared.use == "always" or (shared.use == "auto" and settings.store == "redis")
+    return SourcePool(clock, redis=settings.redis, shared=shared if shares else None)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The bounds that are set."""
+    processor = settings.processor
+    return Limits(
+        inbox_events=processor.buffer_size,
+        inbox_bytes=processor.buffer_bytes,
+        max_batch=processor.max_batch,
+        held_events=processor.max_held,
+        deferred_events=processor.max_deferred,
+        waiting_copies=processor.max_copies,
+        recent_keys=processor.recent_keys,
+        tracked_keys=processor.tracked_keys,
+        event_bytes=settings.http.max_event_bytes,
+    )
 
 
 def build_processor(
@@ -74,7 +100,7 @@ def build_processor(
 
     Sources are taken from `pool`; without one, from a pool of its own. `onlookers` see every batch. Raises SettingsInvalid or LookupFailed where a source of the plan cannot be built.
     """
-    counters, answers, health = Counters(), Answers(Ledger()), StoreHealth()
+    counters, answers, health = Counters(), Answers(Ledger(), limits.waiting_copies), StoreHealth()
     sources = pool or SourcePool(clock)
 
     def generation(plan: Plan, number: int) -> Generation:
@@ -82,11 +108,11 @@ def build_processor(
         return build_generation(watched, number, clock, counters, limits, sources)
 
     recent = RecentKeys(limits.recent_keys, _MIN_CLAIM_MS)
-    deferred = DeferredQueue(limits.deferred_events)
+    deferred = DeferredQueue(limits.deferred_events, limits.inbox_bytes)
     deduplicator = Deduplicator(answers, counters, recent, plan.ruleset.deduplication)
     intake = Intake(
         Inbox(limits.inbox_events, limits.inbox_bytes),
-        Orderer(limits.tracked_keys),
+        Orderer(limits.tracked_keys, limits.held_events, limits.inbox_bytes),
         deduplicator,
         deferred,
         health,

@@ -141,6 +141,11 @@ class Event:
         self.index = index
         self.body = body
 
+    @property
+    def size_bytes(self) -> int:
+        """About how many bytes it came in as: the mean of its submission."""
+        return self.submission.size_bytes // len(self.submission.outcomes)
+
     def begin_again(self) -> None:
         """Be as it came in, with `raw` as its contents: what became of it so far does not count.
 

@@ -110,7 +110,8 @@ class SourceCounts:
     """What became of the look-ups of one enrichment source. Each is counted once, by how it ended.
 
     `lookups` is their number, `fetches` that of requests to the places behind the caches, `errors` those of them that failed,
-    `refreshes` those that were made ahead of an entry's end.
+    `refreshes` those that were made ahead of an entry's end. `shared_skipped` are keys that were not looked for among shared answers because
+    these could not be had in time, `shared_unwritten` answers that were not shared.
     """
 
     lookups: int = 0
@@ -125,6 +126,8 @@ class SourceCounts:
     fetches: int = 0
     errors: int = 0
     refreshes: int = 0
+    shared_skipped: int = 0
+    shared_unwritten: int = 0
     latency: Durations = field(default_factory=Durations)
 
     def ended(self, status: str, times: int = 1, *, fresh: str = "fetched") -> None:

@@ -246,14 +246,26 @@ class HttpSettings(_Section):
 class ProcessorSettings(_Section):
     """How events are taken through. Without `enabled` none are taken.
 
-    `workers` are processes; `buffer_size` events may wait in the inbox of each; `max_batch` events go through the stages together;
+    `workers` are processes; `buffer_size` events of `buffer_bytes` may wait in the inbox of each; `max_batch` events go through the stages together;
     after `shutdown_timeout_ms` what is still in flight is told to try again.
+
+    `max_held` events may be held for their order, and `max_deferred` be out before they are claimed, of `buffer_bytes` each;
+    `max_copies` may wait for events in flight. `recent_keys` are those of committed events that are remembered, `tracked_keys` those
+    whose last time is, each for this many to twice as many.
     """
 
     enabled: Annotated[Switch, Env("EVENT_PROCESSOR_ENABLED")] = True
     workers: Annotated[int, _whole(1, 256), Env("EVENT_PROCESSOR_WORKERS")] = 1
     buffer_size: Annotated[int, _whole(1, 1_000_000), Env("EVENT_PROCESSOR_BUFFER_SIZE")] = 10_000
+    buffer_bytes: Annotated[int, _size("64KiB", "64GiB"), Env("EVENT_PROCESSOR_BUFFER_MEMORY")] = Field(
+        default=64 << 20, validation_alias="buffer_memory"
+    )
     max_batch: Annotated[int, _whole(1, 100_000), Env("EVENT_PROCESSOR_MAX_BATCH")] = 1_000
+    max_held: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_HELD")] = 50_000
+    max_deferred: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_DEFERRED")] = 10_000
+    max_copies: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_COPIES")] = 10_000
+    recent_keys: Annotated[int, _whole(0, 10_000_000), Env("EVENT_PROCESSOR_RECENT_KEYS")] = 50_000
+    tracked_keys: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_TRACKED_KEYS")] = 50_000
     shutdown_timeout_ms: Annotated[int, _duration("0s", "1h"), Env("EVENT_PROCESSOR_SHUTDOWN_TIMEOUT")] = Field(
         default=30_000, validation_alias="shutdown_timeout"
     )
@@ -276,10 +288,14 @@ class RulesSettings(_Section):
 
 
 class SqliteSettings(_Section):
-    """The state store on this machine. `normal` survives a crash of the process, `full` also one of the machine."""
+    """The state store on this machine. `normal` survives a crash of the process, `full` also one of the machine.
+
+    `cache_bytes` of its pages may be in memory, and an eighth more for reading aggregates; it fills up as events come.
+    """
 
     path: Annotated[Path, Env("SQLITE_PATH")] = Path("state/rulemill.db")
     synchronous: Annotated[Literal["normal", "full"], Env("SQLITE_SYNCHRONOUS")] = "full"
+    cache_bytes: Annotated[int, _size("1MiB", "64GiB"), Env("SQLITE_CACHE")] = Field(default=64 << 20, validation_alias="cache")
 
 
 class MemorySettings(_Section):
@@ -321,6 +337,23 @@ class RedisSettings(_Section):
     wait_timeout_ms: Annotated[int, _duration("1ms", "1m"), Env("REDIS_WAIT_TIMEOUT")] = Field(
         default=500, validation_alias="wait_timeout"
     )
+
+
+class SharedCacheSettings(_Section):
+    """The cache that all workers share, in the enrichment database of Redis, for sources whose rule has `cache: {shared: …}`.
+
+    `auto` uses it with `store: redis`. A read may hold look-ups up for `timeout_ms`; answers over `max_value_bytes` are not kept there,
+    and at most `max_waiting` wait to be written, in each worker.
+    """
+
+    use: Annotated[Literal["auto", "always", "never"], Env("ENRICHMENT_SHARED_CACHE")] = "auto"
+    timeout_ms: Annotated[int, _duration("1ms", "10s"), Env("ENRICHMENT_SHARED_CACHE_TIMEOUT")] = Field(
+        default=20, validation_alias="timeout"
+    )
+    max_value_bytes: Annotated[int, _size("1KiB", "64MiB"), Env("ENRICHMENT_SHARED_CACHE_MAX_VALUE")] = Field(
+        default=64 << 10, validation_alias="max_value"
+    )
+    max_waiting: Annotated[int, _whole(1, 1_000_000), Env("ENRICHMENT_SHARED_CACHE_MAX_WAITING")] = 10_000
 
 
 class FileSettings(_Section):
@@ -393,6 +426,7 @@ class Settings(_Section):
     sqlite: SqliteSettings = SqliteSettings()
     memory: MemorySettings = MemorySettings()
     redis: RedisSettings = RedisSettings()
+    shared_cache: SharedCacheSettings = SharedCacheSettings()
     egress: Annotated[Literal["file", "kafka"], Env("EVENT_EGRESS")] = "file"
     file: FileSettings = FileSettings()
     kafka: KafkaSettings = KafkaSettings()

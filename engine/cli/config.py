@@ -13,7 +13,7 @@ from engine.settings_list import Row, rows, settings_page
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("config", help="the settings in force, and where each came from")
+    parser = commands.add_parser("config")
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
     parser.add_argument(

@@ -30,7 +30,7 @@ _Send = Callable[[LetterChoice, ReplayNotes, str, str | None], Awaitable[int]]
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("dlq", help="dead letters: what could not be carried on")
+    parser = commands.add_parser("dlq")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     ls = _action(actions, "ls", "the letters that were not replayed, the newest last", _ls)
     ls.add_argument("--by", choices=GROUPS, help="count them instead")

@@ -24,7 +24,7 @@ from engine.settings import Settings, load_settings
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("explain", help="why the rules do to an event what they do")
+    parser = commands.add_parser("explain")
     parser.add_argument("--event", required=True, metavar="FILE", help="one event as JSON; - is standard input")
     parser.add_argument("--given", type=Path, metavar="FILE", help="contexts by source, YAML or JSON; other sources are asked")
     parser.add_argument("--rule", metavar="ID", help="tell of this filter or aggregation alone")
@@ -62,7 +62,9 @@ async def _explain(
     plan: Plan, settings: Settings, event: bytes, given: dict[str, JsonObject | None], rule_id: str | None
 ) -> EventExplanation:
     clock, max_event_bytes = SystemClock(), settings.http.max_event_bytes
-    generation = build_generation(plan, 1, clock, Counters(), Limits(event_bytes=max_event_bytes), SourcePool(clock))
+    generation = build_generation(
+        plan, 1, clock, Counters(), Limits(event_bytes=max_event_bytes), SourcePool(clock, redis=settings.redis)
+    )
     try:
         return await build_explainer(lambda: generation, clock, max_event_bytes).explain(event, given, rule_id)
     finally:

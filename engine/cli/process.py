@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.app import Limits, build_processor
+from engine.app import Limits, build_pool, build_processor
 from engine.cli.outputs import open_outputs
 from engine.cli.rules_option import add_rules_option, load_plan
 from engine.clock import SystemClock
@@ -41,7 +41,7 @@ _PRIVATE_LEASE = LeaseTimes(lease_ms=30 * 86_400_000, renew_ms=3_600_000)
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("process", help="run a file of events through the pipeline")
+    parser = commands.add_parser("process")
     parser.add_argument("events", metavar="IN.ndjson", help="one event a line; - is standard input")
     parser.add_argument("--out", type=Path, metavar="OUT.ndjson", help="where records go; other topics beside it")
     parser.add_argument(
@@ -77,6 +77,8 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(arguments))
         egress, dead_letters = await _outputs(arguments, settings, plan, stack)
+        pool = build_pool(settings, SystemClock())
+        stack.push_async_callback(pool.close)
         processor = build_processor(
             plan,
             store=store,
@@ -86,6 +88,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             options=Options(_MAX_BATCHES, _GATHER_EVENTS, lease=LeaseTimes() if arguments.state else _PRIVATE_LEASE),
             topic=settings.main_topic if arguments.egress else settings.topic,
             limits=_LIMITS,
+            pool=pool,
         )
         stack.push_async_callback(processor.stages.intake.generation.close)
         started_s = time.perf_counter()

@@ -13,7 +13,7 @@ _FILE_NAME = "rules.schema.json"
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("schema", help="a JSON Schema of rule files, which editors complete and check by")
+    parser = commands.add_parser("schema")
     parser.add_argument("--rules", type=Path, default=Path("rules"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"write {_FILE_NAME} there; default: to standard output")
     parser.set_defaults(run=run)

@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 import engine
-from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor, build_statistics
+from engine.app import SOURCE_KINDS, build_explainer, build_pool, build_processor, build_statistics, limits_of
 from engine.cli.outputs import open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.cli.serve_workers import serve_with_workers
@@ -49,17 +49,20 @@ from engine.pipeline.onlookers import Onlookers
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits
 from engine.settings import Settings, load_settings
+from engine.state.memory import MemoryStateStore
 from engine.state.opening import open_store
 from engine.workers.member import Membership
 
 _DEMO_EVENTS_PER_SECOND = 40
+_SWITCH_S = 0.0005
+"""Rules are compiled in a thread beside the events; with the usual 5 ms these would wait that long at each of their turns."""
 _PACKAGED_RULES = Path(engine.__file__).parent / "defaults" / "rules"
 _log = logging.getLogger("rulemill")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("serve", help="run the service")
+    parser = commands.add_parser("serve")
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     parser.add_argument("--host", help="where to listen; default: the settings' one")
     parser.add_argument("--port", type=int, help="0 is any free one; default: the settings' one")
@@ -84,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.processor.workers > 1:
         return serve_with_workers(settings, on_disk, mark, state, demo=arguments.demo)
     gc.freeze()
+    sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, Rules(on_disk, mark, state), demo=arguments.demo))
 
@@ -182,11 +186,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
     clock = SystemClock()
     outputs = await open_outputs(settings, rules.state.active.plan.ruleset)
     store = await open_store(settings, clock)
-    event_limits = Limits(
-        inbox_events=settings.processor.buffer_size,
-        max_batch=settings.processor.max_batch,
-        event_bytes=settings.http.max_event_bytes,
-    )
+    pool = build_pool(settings, clock)
     onlookers = Onlookers()
     processor = build_processor(
         rules.state.active.plan,
@@ -196,7 +196,8 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         clock=clock,
         options=Options(ack_received=settings.ack == "received"),
         topic=settings.main_topic,
-        limits=event_limits,
+        limits=limits_of(settings),
+        pool=pool,
         onlookers=onlookers,
     )
     reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
@@ -219,6 +220,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
         reasons=rules.state.reasons,
         shadow=dict if shadow is None else shadow.figures,
+        claims_forgotten=lambda: store.claims_forgotten if isinstance(store, MemoryStateStore) else 0,
     )
     of_all = None if member is None else member.snapshot
     endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store, of_all))]
@@ -231,6 +233,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
         await reloader.close()
+        await pool.close()
         await outputs.close()
         await store.close()
 

@@ -26,7 +26,7 @@ _DEFAULT_MUTATE_S = 300.0
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    parser = commands.add_parser("test", help="run the tests beside the rules")
+    parser = commands.add_parser("test")
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="a rules directory, or a file of tests; default: rules"
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final, cast
 
 from engine.cli.mending import diff, write
-from engine.enrichment.kinds import MODULES
 from engine.errors import RulemillError
 from engine.rules.code_pages import document, page_of
 from engine.rules.compiler import Compiled, compile_rules
 from engine.rules.diagnostics import CODES, Finding, did_you_mean, shown
 from engine.rules.mending import Mended, mend
 from engine.rules.reports import FORMS, Style, concise, human
+from engine.rules.source_settings import BUILT_IN_SOURCES
 
 _DEFAULT_PATH = Path("rules")
 _MAX_SHOWN: Final = 200
@@ -30,7 +30,7 @@ class CodeUnknown(RulemillError):
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
-    add_arguments(commands.add_parser("validate", help="check rules; the same load and compile as the server's"))
+    add_arguments(commands.add_parser("validate"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
     if arguments.fix or arguments.diff:
-        return _mend([mend(directory, os.environ, MODULES) for directory in directories], arguments)
-    compiled = [compile_rules(directory, os.environ, MODULES) for directory in directories]
+        return _mend([mend(directory, os.environ, BUILT_IN_SOURCES) for directory in directories], arguments)
+    compiled = [compile_rules(directory, os.environ) for directory in directories]
     asked = _online(compiled, arguments.config) if arguments.online else []
     findings = [*(finding for one in compiled for finding in one.findings), *asked]
     sources = {file: text for one in compiled for file, text in one.sources.items()}

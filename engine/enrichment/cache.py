@@ -73,18 +73,18 @@ class LocalCache:
                 self._aside.move_to_end(key)
         return entry
 
-    def keep(self, key: str, context: Context, now_ms: int) -> None:
-        """Keep what was found."""
-        ttl_ms = self._rule.local_ttl_ms or 0
+    def keep(self, key: str, context: Context, now_ms: int, left_ms: int | None = None) -> None:
+        """Keep what was found. `left_ms` is how long it is good where it was found a while ago."""
+        ttl_ms = _shorter(self._rule.local_ttl_ms or 0, left_ms)
         due_ms = now_ms + int(ttl_ms * (self._rule.refresh_ahead or 1))
         self._put(key, Entry(context, due_ms, now_ms + ttl_ms, now_ms + ttl_ms + (self._rule.stale_if_error_ms or 0)))
 
-    def keep_nothing(self, key: str, context: Context, now_ms: int) -> None:
-        """Keep that there is nothing, where that is kept; what was known before is no longer true."""
+    def keep_nothing(self, key: str, context: Context, now_ms: int, left_ms: int | None = None) -> None:
+        """Keep that there is nothing, where that is kept; what was known before is no longer true. `left_ms` as above."""
         if self._rule.negative_ttl_ms is None:
             self.forget(key)
             return
-        until_ms = now_ms + self._rule.negative_ttl_ms
+        until_ms = now_ms + _shorter(self._rule.negative_ttl_ms, left_ms)
         self._put(key, Entry(context, until_ms, until_ms, until_ms))
 
     def postpone(self, key: str, now_ms: int) -> None:
@@ -137,3 +137,7 @@ class LocalCache:
         if len(self._moments) > 2 * len(self._entries) + _SPARE_MOMENTS:
             self._moments = [(kept.due_ms, next(self._numbers), name, kept) for name, kept in self._entries.items()]
             heapq.heapify(self._moments)
+
+
+def _shorter(ttl_ms: int, left_ms: int | None) -> int:
+    return ttl_ms if left_ms is None else min(ttl_ms, left_ms)

@@ -11,8 +11,9 @@ from typing import Final
 
 from engine.enrichment.breaker import CircuitBreaker
 from engine.enrichment.cache import Entry, LocalCache
-from engine.enrichment.flights import Flights
+from engine.enrichment.flights import Flights, Landed
 from engine.enrichment.place import Place
+from engine.enrichment.shared import SharedAnswers, SharedCache
 from engine.enrichment.sources.file import FileSource
 from engine.errors import LookupFailed
 from engine.event import JsonObject
@@ -29,10 +30,17 @@ class SourceContexts:
     """One source of a ruleset, over the places of its chain, which it owns.
 
     A table in memory that stands first is at hand as a whole; its contexts are cut to `fields` once, and no breaker guards it. A key
-    of more than 1,000 characters is known nowhere.
+    of more than 1,000 characters is known nowhere. `shared` is where the answers are that other workers have found, None for nowhere.
     """
 
-    def __init__(self, source: Source, chain: Sequence[LookupSource], budget_ms: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        source: Source,
+        chain: Sequence[LookupSource],
+        budget_ms: int,
+        clock: Clock,
+        shared: SharedAnswers | None = None,
+    ) -> None:
         self.counts = SourceCounts()
         self._fields = source.fields
         self._default = None if source.default is None else dict(source.default)
@@ -42,7 +50,8 @@ class SourceContexts:
         self._table = _Table(chain[0], self._cut) if isinstance(chain[0], FileSource) else None
         self._cache = LocalCache(source.cache)
         self._places = [self._place(source, spec.kind, place) for spec, place in zip(source.chain, chain, strict=True)]
-        self._flights = Flights(self._places, self._land, source.max_waiting)
+        self._shared = None if shared is None else SharedCache(shared, source, self.counts, clock)
+        self._flights = Flights(self._places, self._land, source.max_waiting, self._share if self._shared else None)
 
     @property
     def at_hand(self) -> Mapping[str, Context]:
@@ -69,10 +78,9 @@ class SourceContexts:
         found: dict[str, Context] = {}
         missing = self._look_up(times, found)
         if missing:
-            asked = await self._ask(missing)
-            for key, context in asked.items():
-                self.counts.ended(context.status, times[key])
-            found |= asked
+            for key, (context, counted_as) in (await self._ask(missing)).items():
+                self.counts.ended(context.status, times[key], fresh=counted_as)
+                found[key] = context
         return found
 
     def _look_up(self, times: Mapping[str, int], found: dict[str, Context]) -> dict[str, Entry | None]:
@@ -113,20 +121,21 @@ class SourceContexts:
         if due and not self._flights.refused:
             self.counts.refreshes += self._flights.start(due)
 
-    async def _ask(self, missing: Mapping[str, Entry | None]) -> dict[str, Context]:
+    async def _ask(self, missing: Mapping[str, Entry | None]) -> dict[str, Landed]:
         """What the places answer in time; what is over and can still be used stands in for what they do not."""
-        if self._flights.refused:
-            return {key: self._instead(entry, "breaker_open") for key, entry in missing.items()}
+        if self._flights.refused and self._shared is None:
+            return {key: Landed(self._instead(entry, "breaker_open")) for key, entry in missing.items()}
         futures = self._flights.ask(list(missing))
         await self._within_budget(list(futures.values()))
         asked = {}
         for key, entry in missing.items():
             future = futures.get(key)
-            context = future.result() if future is not None and future.done() else self._instead(None, "timeout")
-            asked[key] = self._instead(entry, context.status) if entry and context.status in _WITHOUT_ANSWER else context
+            landed = future.result() if future is not None and future.done() else Landed(self._instead(None, "timeout"))
+            unanswered = landed.context.status in _WITHOUT_ANSWER
+            asked[key] = Landed(self._instead(entry, landed.context.status)) if entry and unanswered else landed
         return asked
 
-    async def _within_budget(self, futures: Sequence["asyncio.Future[Context]"]) -> None:
+    async def _within_budget(self, futures: Sequence["asyncio.Future[Landed]"]) -> None:
         """Return when all have come, or the time is over; what has not come goes on."""
         if not futures:
             return
@@ -141,18 +150,38 @@ class SourceContexts:
     def _instead(self, entry: Entry | None, status: str) -> Context:
         return Context(self._default, status) if entry is None else Context(entry.context.value, "stale")
 
-    def _land(self, key: str, context: Context) -> Context:
+    async def _share(self, keys: Sequence[str], ahead: bool) -> Mapping[str, Landed]:  # noqa: FBT001 - see Shared
+        """What other workers have found, kept here as well for as long as it is good."""
+        if self._shared is None:
+            return {}
+        found, now_ms = await self._shared.read(keys, ahead=ahead), self._clock.monotonic_ms()
+        landed = {}
+        for key, (row, left_ms) in found.items():
+            context = self._nothing if row is None else Context(row, "fresh")
+            keep = self._cache.keep_nothing if row is None else self._cache.keep
+            keep(key, context, now_ms, left_ms)
+            landed[key] = Landed(context, "hits_shared")
+        return landed
+
+    def _land(self, key: str, context: Context) -> Landed:
         """Keep an answer, and make of it what the pipeline sees; a failure is no answer, and leaves what was kept."""
         now_ms = self._clock.monotonic_ms()
         if context.value is not None:
-            landed = Context(self._cut(context.value), "fresh")
+            row = self._cut(context.value)
+            landed = Context(row, "fresh")
             self._cache.keep(key, landed, now_ms)
+            self._tell(key, row)
         elif context.status in _WITHOUT_ANSWER:
             landed = self._instead(None, context.status)
         else:
             landed = self._nothing
             self._cache.keep_nothing(key, landed, now_ms)
-        return landed
+            self._tell(key, None)
+        return Landed(landed)
+
+    def _tell(self, key: str, row: JsonObject | None) -> None:
+        if self._shared is not None:
+            self._shared.keep(key, row)
 
     def _cut(self, row: JsonObject) -> JsonObject:
         return {name: row[name] for name in self._fields if name in row} if self._fields else row

@@ -5,33 +5,45 @@ nobody's impatience ends it; what it brings is there for the next one.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from engine.enrichment.place import BreakerOpen, Place
 from engine.errors import LookupFailed
 from engine.event import JsonObject
 from engine.ports import Context
 
-Landing = Callable[[str, Context], Context]
-Flight = dict[str, asyncio.Future[Context]]
+
+class Landed(NamedTuple):
+    """An answer as the pipeline sees it. `counted_as` is where it was found, where it is fresh: a name of SourceCounts."""
+
+    context: Context
+    counted_as: str = "fetched"
+
+
+Landing = Callable[[str, Context], Landed]
+Shared = Callable[[Sequence[str], bool], Awaitable[Mapping[str, Landed]]]
+"""What is known of keys without asking a place; the flag says that nobody waits for them."""
+
+Flight = dict[str, asyncio.Future[Landed]]
 """The keys that are asked for together, and have not arrived."""
 
 _GRAVITY: Final = ("negative", "timeout", "breaker_open")
 
 
 class Flights:
-    """Asks the places in turn, each for the keys that those before it did not have.
+    """Asks the places in turn, each for the keys that those before it did not have, and first of all what is `shared`.
 
     `land` sees each answer first, with a status of `fresh`, `negative` (every place was asked, and none has it), `timeout` (a place
     failed) or `breaker_open` (a place was not asked), and makes of it what the futures bring. At most `most` keys are under way.
     """
 
-    def __init__(self, places: Sequence[Place], land: Landing, most: int) -> None:
+    def __init__(self, places: Sequence[Place], land: Landing, most: int, shared: Shared | None = None) -> None:
         self._places = places
         self._land = land
         self._most = most
-        self._flying: dict[str, asyncio.Future[Context]] = {}
+        self._shared = shared
+        self._flying: dict[str, asyncio.Future[Landed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -39,20 +51,23 @@ class Flights:
         """Whether no place would be asked now."""
         return all(place.refuses for place in self._places)
 
-    def ask(self, keys: Sequence[str]) -> Mapping[str, asyncio.Future[Context]]:
-        """The future of each key; a key that is not under way and for which there is no room has none."""
+    def ask(self, keys: Sequence[str], *, ahead: bool = False) -> Mapping[str, asyncio.Future[Landed]]:
+        """The future of each key; a key that is not under way and for which there is no room has none. `ahead`: nobody waits for it."""
         new = [key for key in keys if key not in self._flying][: self._most - len(self._flying)]
         loop = asyncio.get_running_loop()
         self._flying.update((key, loop.create_future()) for key in new)
         futures = {key: self._flying[key] for key in keys if key in self._flying}
-        for chunk in _chunks(new, self._places[0].max_keys):
-            self._start(self._fly({key: futures[key] for key in chunk}))
+        flight = {key: futures[key] for key in new}
+        if self._shared is not None and new:
+            self._start(self._look_first(self._shared, flight, ahead))
+        else:
+            self._set_off(flight)
         return futures
 
     def start(self, keys: Sequence[str]) -> int:
         """As `ask`, for nobody; returns how many were not under way before."""
         before = len(self._flying)
-        self.ask(keys)
+        self.ask(keys, ahead=True)
         return len(self._flying) - before
 
     async def close(self) -> None:
@@ -65,6 +80,21 @@ class Flights:
         task = asyncio.get_running_loop().create_task(flight)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _look_first(self, shared: Shared, flight: Flight, ahead: bool) -> None:  # noqa: FBT001 - handed on as it is
+        """Take what is shared for all keys at once; the others set off."""
+        try:
+            for key, landed in (await shared(list(flight), ahead)).items():
+                self._settle(flight, key, landed)
+        except BaseException:
+            for key in list(flight):
+                self._arrive(flight, key, Context(None, "timeout"))
+            raise
+        self._set_off(flight)
+
+    def _set_off(self, flight: Flight) -> None:
+        for chunk in _chunks(list(flight), self._places[0].max_keys):
+            self._start(self._fly({key: flight[key] for key in chunk}))
 
     async def _fly(self, flight: Flight) -> None:
         try:
@@ -98,7 +128,9 @@ class Flights:
             await self._ask_places_from(number + 1, flight, left, known)
 
     def _arrive(self, flight: Flight, key: str, context: Context) -> None:
-        landed = self._land(key, context)
+        self._settle(flight, key, self._land(key, context))
+
+    def _settle(self, flight: Flight, key: str, landed: Landed) -> None:
         del self._flying[key]
         flight.pop(key).set_result(landed)
 

@@ -9,14 +9,13 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from engine.enrichment.breaker import CircuitBreaker
+from engine.enrichment.trouble import Trouble
 from engine.errors import LookupFailed
 from engine.event import JsonObject
 from engine.metrics import SourceCounts
 from engine.ports import Clock, LookupSource
 
 _log = logging.getLogger(__name__)
-_RECOVERED_AFTER_MS = 10_000
-_MAX_REASON_CHARS = 300
 _CLOSED_WITHIN_S = 5
 
 
@@ -37,7 +36,7 @@ class Place:
         self._counts = counts
         self._clock = clock
         self._room = asyncio.Semaphore(self._limits.concurrency)
-        self._trouble = _Trouble(name, clock)
+        self._trouble = Trouble(name, clock)
 
     @property
     def max_keys(self) -> int:
@@ -111,35 +110,3 @@ def _checked(rows: Mapping[str, JsonObject]) -> Mapping[str, JsonObject]:
     if not all(isinstance(row, dict) for row in rows.values()):
         raise LookupFailed("a row is no object")
     return rows
-
-
-class _Trouble:
-    """From the first failure to the first answer after ten seconds without one: two log lines."""
-
-    def __init__(self, name: str, clock: Clock) -> None:
-        self._name = name
-        self._clock = clock
-        self._since_ms: int | None = None
-        self._last_ms = 0
-        self._failures = 0
-
-    def goes_on(self, reason: str) -> None:
-        self._last_ms = self._clock.monotonic_ms()
-        self._failures += 1
-        if self._since_ms is None:
-            self._since_ms = self._last_ms
-            _log.warning("%s fails: %s", self._name, " ".join(reason.split())[:_MAX_REASON_CHARS])
-
-    def over(self) -> None:
-        if self._since_ms is None:
-            return
-        now_ms = self._clock.monotonic_ms()
-        if now_ms - self._last_ms >= _RECOVERED_AFTER_MS:
-            _log.warning(
-                "%s answers again, after %d s and %d failures", self._name, (now_ms - self._since_ms) // 1000, self._failures
-            )
-            self._since_ms, self._failures = None, 0
-
-    def breaker(self, before: str, now: str) -> None:
-        if before == "closed" and now == "open":
-            _log.warning("%s is left alone: its breaker opened", self._name)

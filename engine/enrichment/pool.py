@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.enrichment.contexts import SourceContexts
-from engine.enrichment.kinds import build_place
+from engine.enrichment.kinds import build_place, build_shared
+from engine.enrichment.shared import SharedAnswers
 from engine.ports import Clock, ContextSource
 from engine.rules.model import Enrichment, Source
+from engine.settings import RedisSettings, SharedCacheSettings
 
 
 @dataclass(slots=True, eq=False)
@@ -22,11 +24,24 @@ class _Held:
 
 
 class SourcePool:
-    """Builds sources, and keeps count of who holds them. `make`, where it is given, makes what stands for a source instead."""
+    """Builds sources, and keeps count of who holds them. `make`, where it is given, makes what stands for a source instead.
 
-    def __init__(self, clock: Clock, make: Callable[[Source], ContextSource] | None = None) -> None:
+    `redis` is the engine's own, by default as the settings have it; `shared` says how answers are shared there by all workers, None that they are not.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        make: Callable[[Source], ContextSource] | None = None,
+        *,
+        redis: RedisSettings | None = None,
+        shared: SharedCacheSettings | None = None,
+    ) -> None:
         self._clock = clock
         self._make = make
+        self._redis = redis or RedisSettings()
+        self._sharing = shared
+        self._shared: SharedAnswers | None = None
         self._held: list[_Held] = []
 
     def acquire(self, enrichment: Enrichment) -> Mapping[str, ContextSource]:
@@ -50,6 +65,11 @@ class SourcePool:
                 self._held.remove(held)
                 await one.close()
 
+    async def close(self) -> None:
+        """Let go of what all sources share; call it when none of them is held any more."""
+        if self._shared is not None:
+            await self._shared.close()
+
     def _of(self, source: Source, budget_ms: int) -> _Held:
         # A relative path means another file in another directory.
         rule = (source, budget_ms, *(Path(spec.span.file).parent for spec in source.chain))
@@ -59,5 +79,13 @@ class SourcePool:
         return _Held(rule, self._build(source, budget_ms) if self._make is None else self._make(source))
 
     def _build(self, source: Source, budget_ms: int) -> ContextSource:
-        chain = [build_place(spec, self._clock) for spec in source.chain]
-        return SourceContexts(source, chain, budget_ms, self._clock)
+        chain = [build_place(spec, self._clock, self._redis) for spec in source.chain]
+        return SourceContexts(source, chain, budget_ms, self._clock, self._shared_for(source))
+
+    def _shared_for(self, source: Source) -> SharedAnswers | None:
+        """Where this source's answers are shared; a table in memory that stands first has nothing to share."""
+        if self._sharing is None or source.cache.shared_ttl_ms is None or source.chain[0].kind == "file":
+            return None
+        if self._shared is None:
+            self._shared = build_shared(self._redis, self._sharing, self._clock)
+        return self._shared

@@ -37,13 +37,15 @@ def event_endpoints(service: Service, explanations: Explanations | None = None) 
         items = read_items(body, request.scope["headers"], service.event_plan, limits.max_events)
         if witness is not None and explanations is not None:
             explanations.check_size(len(items))
+        size_bytes = len(body)
+        del body  # what is needed of it is in the items, and these may have to wait long
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_done(_: Submission) -> None:
             if not ended.done():
                 ended.set_result(None)
 
-        submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=len(body), done=on_done)
+        submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=size_bytes, done=on_done)
         if witness is None:
             await _end(submission, ended)
             return answer(submission, service.ruleset, all_results=all_results)

@@ -178,12 +178,36 @@ _QUEUE: Final = (
     _one("rulemill_inbox_bytes", "Bytes that wait in the inbox.", lambda s: s.queue.size_bytes),
     _one("rulemill_inbox_max_bytes", "How many bytes may wait in the inbox.", lambda s: s.queue.max_bytes),
     _one("rulemill_held_events", "Events held for earlier ones of their key.", lambda s: s.queue.held),
+    _one("rulemill_held_max_events", "How many events may be held.", lambda s: s.queue.max_held),
+    _one(
+        "rulemill_held_bytes",
+        "Bytes that held events came in as; as many may be held as may wait in the inbox.",
+        lambda s: s.queue.held_bytes,
+    ),
+    _one(
+        "rulemill_held_left_early_total",
+        "Events that went on before their time because too many were held.",
+        lambda s: s.queue.held_early,
+    ),
     _one(
         "rulemill_deferred_events",
         "Events published while the store was away that are still to be claimed and counted.",
         lambda s: s.queue.deferred,
     ),
     _one("rulemill_deferred_max_events", "How many events may be deferred.", lambda s: s.queue.max_deferred),
+    _one(
+        "rulemill_returned_events",
+        "Events answered as received that wait to go through the stages again.",
+        lambda s: s.queue.returned,
+    ),
+    _one(
+        "rulemill_waiting_copies", "Copies that wait for the event in flight that they are copies of.", lambda s: s.queue.copies
+    ),
+    _one("rulemill_waiting_max_copies", "How many copies may wait.", lambda s: s.queue.max_copies),
+    _one(
+        "rulemill_recent_keys", "Committed events whose copies are known without asking the store.", lambda s: s.queue.recent_keys
+    ),
+    _one("rulemill_tracked_keys", "Keys whose last event's time is known, to tell late ones.", lambda s: s.queue.tracked_keys),
 )
 
 _ENGINE: Final = (
@@ -217,6 +241,11 @@ _ENGINE: Final = (
     _counter("takeovers", "Claims taken over from owners that had gone."),
     _counter("owners_retired", "Owners that lost their lease."),
     _counter("lost_writes", "Acknowledged writes that the store has lost."),
+    _one(
+        "rulemill_claims_forgotten_total",
+        "Claims that the store in memory gave up before their time, to stay within its bound.",
+        lambda s: s.claims_forgotten,
+    ),
     _counter(
         "degraded_events",
         "Events that went out while the store was away, to be claimed later.",
@@ -303,6 +332,16 @@ _SOURCES: Final = (
         "rulemill_source_errors_total", "Requests to the places behind the caches that failed.", lambda s: s.counts["errors"]
     ),
     _by_source("rulemill_source_refreshes_total", "Answers asked for again ahead of their end.", lambda s: s.counts["refreshes"]),
+    _by_source(
+        "rulemill_source_shared_skipped_total",
+        "Keys that were not looked for in the shared cache, because it did not answer in time or is left alone.",
+        lambda s: s.counts["shared_skipped"],
+    ),
+    _by_source(
+        "rulemill_source_shared_unwritten_total",
+        "Answers that were not put into the shared cache: too large, too many at once, or it did not answer.",
+        lambda s: s.counts["shared_unwritten"],
+    ),
     Histogram(
         "rulemill_source_request_duration_seconds",
         "How long requests to the places behind the caches took.",
@@ -311,6 +350,7 @@ _SOURCES: Final = (
     ),
     Metric("rulemill_source_breaker", "1 for the state that the breaker is in.", ("source", "state"), _breakers),
     _by_source("rulemill_source_cache_entries", "Answers that are kept.", lambda s: s.entries),
+    _by_source("rulemill_source_cache_max_entries", "How many answers the cache may keep.", lambda s: s.max_entries),
 )
 
 

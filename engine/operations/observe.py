@@ -48,7 +48,8 @@ class LiveParts:
     """What one worker is made of, for those who look at it.
 
     `store` and `egress` are their kinds, `egress_problem` says what keeps the egress from taking records. `rules_load` is the last attempt to
-    load rules: None where there was none since the start. `shadow` counts what shadow rules would have done. `reasons` says what else keeps the engine from being well, a line each.
+    load rules: None where there was none since the start. `shadow` counts what shadow rules would have done. `reasons` says what else keeps the engine from
+    being well, a line each; `claims_forgotten` how many claims the store gave up to stay within its bound.
     """
 
     processor: Processor
@@ -60,6 +61,7 @@ class LiveParts:
     rules_load: Callable[[], RulesLoad | None] = lambda: None
     reasons: Callable[[], Sequence[str]] = tuple
     shadow: Callable[[], Figures] = dict
+    claims_forgotten: Callable[[], int] = int
 
 
 def observe(parts: LiveParts) -> Snapshot:
@@ -97,6 +99,7 @@ def observe(parts: LiveParts) -> Snapshot:
         watermarks_ms=_watermarks(processor),
         process=_process(),
         shadow=parts.shadow(),
+        claims_forgotten=parts.claims_forgotten(),
     )
 
 
@@ -105,16 +108,25 @@ def _counters(counters: Counters) -> Figures:
 
 
 def _queue(processor: Processor) -> QueueFigures:
-    intake = processor.stages.intake
-    inbox, deferred = intake.inbox, processor.stages.deferred
+    stages = processor.stages
+    intake, deferred, answers = stages.intake, stages.deferred, stages.answers
+    inbox, orderer = intake.inbox, intake.orderer
     return QueueFigures(
         events=inbox.events,
         max_events=inbox.max_events,
         size_bytes=inbox.size_bytes,
         max_bytes=inbox.max_bytes,
-        held=len(intake.orderer.held),
+        held=len(orderer.held),
         deferred=len(deferred),
         max_deferred=deferred.max_events,
+        max_held=orderer.max_held,
+        held_bytes=orderer.held_bytes,
+        held_early=orderer.crowded_out,
+        returned=len(intake.returned),
+        copies=answers.copies,
+        max_copies=answers.max_copies,
+        recent_keys=len(stages.recent),
+        tracked_keys=orderer.tracked,
     )
 
 
@@ -163,6 +175,7 @@ def _source(source: Source, live: ContextSource) -> SourceFigures:
         kinds=[spec.kind for spec in source.chain],
         breaker=live.breaker,
         entries=live.entries,
+        max_entries=source.cache.local_max_entries if source.cache.local_ttl_ms is not None else 0,
         counts={name: getattr(live.counts, name) for name in _SOURCE_COUNTS},
         latency=_durations(live.counts.latency),
     )

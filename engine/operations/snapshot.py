@@ -65,7 +65,11 @@ class DurationFigures:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What waits, in events but for the bytes, and how much may. `held` waits for its order, `deferred` for the store."""
+    """What waits, in events but for the bytes, and how much may. `held` waits for its order, `deferred` for the store.
+
+    `held_early` counts events that left before their time because too many were held; `returned` were answered as received and go through the
+    stages again; `copies` wait for the events in flight that they are copies of. `recent_keys` and `tracked_keys` are what is remembered.
+    """
 
     events: int
     max_events: int
@@ -74,6 +78,14 @@ class QueueFigures:
     held: int
     deferred: int
     max_deferred: int
+    max_held: int = 0
+    held_bytes: int = 0
+    held_early: int = 0
+    returned: int = 0
+    copies: int = 0
+    max_copies: int = 0
+    recent_keys: int = 0
+    tracked_keys: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,7 @@ class SourceFigures:
     entries: int
     counts: Figures
     latency: DurationFigures
+    max_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,7 @@ class Snapshot:
     computing, and of several their sum; `events_per_second` is what ended in that minute. `watermarks_ms` is by input, and of what is
     committed. `process` holds the figures of the operating system, by the names they have in Prometheus. `workers` are running, of
     `workers_wanted`; `worker_deaths` counts those that ended though nobody had told them to. `each_worker` is by number, and empty where
-    there is no more than one.
+    there is no more than one. `claims_forgotten` are those that the store gave up to stay within its bound.
     """
 
     version: str = field(metadata=FIRST)
@@ -179,6 +192,7 @@ class Snapshot:
     worker_deaths: int = 0
     each_worker: dict[str, WorkerFigures] = field(default_factory=dict)
     shadow: Figures = field(default_factory=dict)
+    claims_forgotten: int = 0
 
     @property
     def ruleset(self) -> str:

@@ -175,6 +175,8 @@ def _source(source: SourceFigures) -> JsonObject:
         "requests": counts["fetches"],
         "errors": counts["errors"],
         "refreshes": counts["refreshes"],
+        "shared_skipped": counts["shared_skipped"],
+        "shared_unwritten": counts["shared_unwritten"],
         "breaker": source.breaker,
         "cache_entries": source.entries,
         "latency_ms": _latency_ms(source.latency),

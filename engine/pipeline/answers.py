@@ -10,11 +10,24 @@ from engine.metrics import Ledger
 
 
 class Answers:
-    """The events in flight in this process, by claim key, and the ledger of all that came in."""
+    """The events in flight in this process, by claim key, and the ledger of all that came in.
 
-    def __init__(self, ledger: Ledger) -> None:
+    `copies` is how many copies wait for the events in flight that they joined; no more than `max_copies` should.
+    """
+
+    def __init__(self, ledger: Ledger, max_copies: int = 10_000) -> None:
         self.ledger = ledger
+        self.max_copies = max_copies
+        self.copies = 0
         self.in_flight: dict[str, Event] = {}
+
+    def join(self, first: Event, copy: Event) -> None:
+        """Have a copy told what becomes of the first."""
+        self.copies += 1
+        if first.joined is None:
+            first.joined = [copy]
+        else:
+            first.joined.append(copy)
 
     def end(self, event: Event, outcome: Outcome) -> None:
         """Tell the sender, and forget the event."""
@@ -47,5 +60,6 @@ class Answers:
         event.submission.settle(event.index, outcome)
         if event.joined is not None:
             copies, event.joined = event.joined, None
+            self.copies -= len(copies)
             for copy in copies:
                 self.tell(copy, OUTCOME_DUPLICATE if outcome.status == ACCEPTED else outcome)

@@ -22,6 +22,7 @@ _ROUNDS = 8
 _KNOWN_OWNERS = 10_000
 _RETRY_HELD = Outcome(RETRY, "in_flight_elsewhere", "another worker holds this event; send it again")
 _RETRY_RACE = Outcome(RETRY, "claim_race", "another worker was faster; send it again")
+_RETRY_COPIES = Outcome(RETRY, "too_many_copies", "too many copies wait for events in flight already; send it again later")
 _CONFLICT = "an event with the same key and other content was accepted before; give this one a key of its own"
 _BLOCKED_BEFORE = Outcome(BLOCKED, "blocked", "a copy of this event was blocked before")
 
@@ -138,10 +139,11 @@ class Deduplicator:
                 return
         if first.outcome is not None:
             self._answers.tell(copy, OUTCOME_DUPLICATE if first.outcome.status == ACCEPTED else first.outcome)
-        elif first.joined is None:
-            first.joined = [copy]
+        elif self._answers.copies < self._answers.max_copies:
+            self._answers.join(first, copy)
         else:
-            first.joined.append(copy)
+            # Whoever was answered already will not send again, and need not: the first is being taken care of.
+            self._answers.tell(copy, OUTCOME_DUPLICATE if copy.submission.taken else _RETRY_COPIES)
 
     def _duplicate(self, event: Event, checksum: int) -> Outcome:
         if event.checksum == checksum:

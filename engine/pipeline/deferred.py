@@ -12,13 +12,15 @@ from engine.event import Event
 
 
 class DeferredQueue:
-    """A bounded queue. What an owner could not claim before it retired comes back to the front.
+    """A queue of at most `max_events` events, which came in as at most `max_bytes`. What an owner could not claim before it retired comes back to the front.
 
-    It is `resting` while its first events are held by another owner: asking again at once would change nothing.
+    Whoever adds looks for `room` first; what cannot be refused is kept beyond it. It is `resting` while its first events are held by another owner: asking again at once would change nothing.
     """
 
-    def __init__(self, max_events: int) -> None:
+    def __init__(self, max_events: int, max_bytes: int = 64 << 20) -> None:
         self.max_events = max_events
+        self.max_bytes = max_bytes
+        self.size_bytes = 0
         self.resting = False
         self._waiting: deque[tuple[Event, int | None]] = deque()
 
@@ -33,8 +35,8 @@ class DeferredQueue:
 
     @property
     def room(self) -> int:
-        """How many more events fit."""
-        return max(0, self.max_events - len(self._waiting))
+        """How many more events fit; none where there are bytes enough."""
+        return max(0, self.max_events - len(self._waiting)) if self.size_bytes < self.max_bytes else 0
 
     def waiting(self) -> list[Event]:
         """The events that wait, oldest first."""
@@ -42,16 +44,22 @@ class DeferredQueue:
 
     def add(self, events: Iterable[Event], watermark_ms: int | None) -> None:
         """Keep events that are out and answered, with the watermark they were judged by."""
-        self._waiting.extend((event, watermark_ms) for event in events)
+        for event in events:
+            self._waiting.append((event, watermark_ms))
+            self.size_bytes += event.size_bytes
 
     def put_back(self, events: Iterable[Event], watermark_ms: int | None) -> None:
         """Keep events whose owner retired, in front of the others."""
-        self._waiting.extendleft((event, watermark_ms) for event in reversed(list(events)))
+        for event in reversed(list(events)):
+            self._waiting.appendleft((event, watermark_ms))
+            self.size_bytes += event.size_bytes
 
     def take(self, max_events: int) -> tuple[list[Event], int | None]:
         """The oldest events of one watermark, up to `max_events`."""
         events: list[Event] = []
         watermark_ms = self._waiting[0][1] if self._waiting else None
         while self._waiting and len(events) < max_events and self._waiting[0][1] == watermark_ms:
-            events.append(self._waiting.popleft()[0])
+            event = self._waiting.popleft()[0]
+            self.size_bytes -= event.size_bytes
+            events.append(event)
         return events, watermark_ms

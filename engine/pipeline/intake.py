@@ -59,7 +59,7 @@ class Intake:
         self.on_idle: Callable[[], None] = lambda: None
         self.orderer = orderer
         self.deferred = deferred
-        self.returned = DeferredQueue(inbox.max_events)
+        self.returned = DeferredQueue(inbox.max_events, inbox.max_bytes)
         self.ack_received = ack_received
         self._deduplicator = deduplicator
         self._health = health

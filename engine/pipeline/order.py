@@ -1,8 +1,9 @@
 """Ordering: events of one key go on in the order of their own times.
 
 In: events as they came. Out: those that may go on, earlier ones of a key first. With a wait, an event is held until
-its input has moved on past it, or until it has waited that long; it is claimed only when it leaves. An event that
-comes after a later one of its key has gone on is late: always counted, and flagged, dropped or routed.
+its input has moved on past it, or until it has waited that long; it is claimed only when it leaves. Where too many are held, the
+earliest leave before their time. An event that comes after a later one of its key has gone on is late: always counted, and flagged,
+dropped or routed.
 """
 
 import heapq
@@ -22,10 +23,15 @@ _by_time = attrgetter("time_ms")
 class Orderer:
     """Holds events that wait for earlier ones, and knows the last time that went on for each key.
 
-    Times are kept for the last `tracked_keys` to twice as many keys. `watermark_ms` is the highest event time seen.
+    Times are kept for the last `tracked_keys` to twice as many keys. `watermark_ms` is the highest event time seen. At most `max_held`
+    events are held, which came in as at most `max_held_bytes`; `crowded_out` counts those that left early because of that.
     """
 
-    def __init__(self, tracked_keys: int) -> None:
+    def __init__(self, tracked_keys: int, max_held: int = 50_000, max_held_bytes: int = 64 << 20) -> None:
+        self.max_held = max_held
+        self.max_held_bytes = max_held_bytes
+        self.held_bytes = 0
+        self.crowded_out = 0
         self._tracked_keys = tracked_keys
         self._newer: dict[str, int] = {}
         self._older: dict[str, int] = {}
@@ -38,11 +44,17 @@ class Orderer:
         """The events that wait."""
         return [entry[3] for entry in self._held]
 
+    @property
+    def tracked(self) -> int:
+        """How many keys it knows a time of, those that are in both generations twice."""
+        return len(self._newer) + len(self._older)
+
     def take_out(self, events: Sequence[Event]) -> None:
         """Hold these events no longer: they have ended."""
         gone = set(map(id, events))
         self._held = [entry for entry in self._held if id(entry[3]) not in gone]
         heapq.heapify(self._held)
+        self.held_bytes = sum(entry[3].size_bytes for entry in self._held)
 
     def watermark_ms(self, input_name: str) -> int | None:
         """The highest event time seen on an input, None before its first event."""
@@ -61,13 +73,16 @@ class Orderer:
         for event in events:
             due_ms = now_ms if event.time_ms + wait_ms <= watermark_ms else now_ms + wait_ms
             heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
-        return self._send_on(self._pop_due(watermark_ms - wait_ms, now_ms))
+            self.held_bytes += event.size_bytes
+        due = self._pop_due(watermark_ms - wait_ms, now_ms)
+        return self._send_on([*due, *self._pop_crowd()])
 
     def release(self, now_ms: int | None) -> list[Event]:
         """The held events whose wait is over; None for all of them."""
         if now_ms is None:
             due = [entry[3] for entry in sorted(self._held)]
             self._held.clear()
+            self.held_bytes = 0
         else:
             due = self._pop_due(None, now_ms)
         return self._send_on(due)
@@ -84,8 +99,21 @@ class Orderer:
             head = self._held[0]
             if not (passed_ms is not None and head[0] <= passed_ms) and not (last is not None and head <= last):
                 break
-            due.append(heapq.heappop(self._held)[3])
+            due.append(self._pop())
         return due
+
+    def _pop_crowd(self) -> list[Event]:
+        """The earliest events, as far as more are held than may be: what stays behind is later than they are."""
+        crowd = []
+        while len(self._held) > self.max_held or self.held_bytes > self.max_held_bytes:
+            crowd.append(self._pop())
+        self.crowded_out += len(crowd)
+        return crowd
+
+    def _pop(self) -> Event:
+        event = heapq.heappop(self._held)[3]
+        self.held_bytes -= event.size_bytes
+        return event
 
     def _send_on(self, events: Sequence[Event]) -> list[Event]:
         if len(self._newer) >= self._tracked_keys:

@@ -18,6 +18,10 @@ class RecentKeys:
         self._older: dict[str, int] = {}
         self._turned_ms = 0
 
+    def __len__(self) -> int:
+        """How many keys are remembered, those that are in both generations twice."""
+        return len(self._newer) + len(self._older)
+
     def turn(self, now_ms: int) -> None:
         """Forget what is too old, or too much. Call it before a batch's look-ups; `now_ms` is monotonic."""
         age_ms = now_ms - self._turned_ms

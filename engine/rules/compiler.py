@@ -4,8 +4,10 @@ In: a directory and what the machine provides. Out: the ruleset, or all findings
 calls this, so that nothing can pass in one place and fail in another.
 """
 
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
@@ -110,4 +112,10 @@ def compile_rules(
 
 
 def _plugins(group: str) -> frozenset[str]:
+    return _installed(group, tuple(sys.path))
+
+
+@lru_cache(maxsize=8)
+def _installed(group: str, _where: tuple[str, ...]) -> frozenset[str]:
+    """The plug-ins of a group; to look through all packages takes as long as to compile some rules."""
     return frozenset(plugin.name for plugin in entry_points(group=group))

@@ -59,12 +59,13 @@ SOURCE_HELP: Final = {
 SETTING_HELP: Final = {
     "path": "The file, relative to this one.",
     "id": "The column or member that holds the key, in a table or an answer with several rows.",
-    "url": "Where to ask. In the URL of a service `{key}` stands for the key that is looked up; a database has its own form of URL.",
+    "url": "Where to ask. In the URL of a service `{key}` stands for the key that is looked up; a database has its own form of URL, and so has Redis.",
     "batch_url": "Where to ask for several keys at once; `{keys}` stands for them, parted by commas.",
     "batch_size": "The most keys of one question.",
     "headers": "Headers that are sent with every request.",
     "timeout": "How long to wait for one answer: `200ms`.",
     "concurrency": "How many questions at once.",
+    "value": "What stands there: `json`, one object; `hash`, members of text; `hash_of_json`, members that are JSON each.",
     "key": "The key to read; `{key}` stands for the key that is looked up.",
     "max_answer_bytes": "The largest answer that is taken; a larger one is a failure.",
     "query": "The query; `:key` stands for the key that is looked up, or `:keys` in `id IN :keys` for several at once.",
@@ -191,6 +192,8 @@ def _setting(name: str, setting: Setting, kind: SourceKind) -> Schema:
         return {"type": ["integer", "string"], **bounds, "pattern": r"^[1-9][0-9]*$|\$\{"}
     if setting.form == "duration":
         return {"type": "string", "pattern": rf"{DURATION_PATTERN}|\$\{{"}
+    if setting.choices:
+        return {"anyOf": [{"enum": list(setting.choices)}, {"type": "string", "pattern": r"\$\{"}]}
     marks = [re.escape(mark) for mark in kind.marks.get(name, ())]
     return {"type": "string", "minLength": 1, **({"pattern": "|".join([*marks, r"\$\{"])} if marks else {})}
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from engine.event import JsonObject
-from engine.rules.explained_costs import Cost, cost_of
 from engine.rules.diagnostics import shown
+from engine.rules.explained_costs import Cost, cost_of
 from engine.rules.interpreter import Explanation, Truth
 from engine.rules.model import (
     Action,

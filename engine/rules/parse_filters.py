@@ -7,7 +7,7 @@ list, in the order they are carried out.
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 
-from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.diagnostics import Findings, shown
 from engine.rules.model import (
     Action,
     Allow,

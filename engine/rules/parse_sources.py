@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from engine.rules.diagnostics import Findings, shown
+from engine.rules.diagnostics import Findings, did_you_mean, shown
 from engine.rules.loader import resolve
 from engine.rules.model import MAX_WAITING, Breaker, Cache, Source, SourceSpec
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, plain_value
@@ -32,6 +32,7 @@ from engine.rules.source_settings import (
     HTTP_URL,
     PARAMETER,
     PLACEHOLDER,
+    REDIS_URL,
     Setting,
 )
 
@@ -49,6 +50,7 @@ _MEANINGS: Final = {
 }
 _URLS: Final = {
     "http": (HTTP_URL, "http://host:port/path/{key}"),
+    "redis": (REDIS_URL, "redis://host:6379/0"),
     "sql": (DATABASE_URL, "postgresql://user@host/database"),
 }
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -161,7 +163,7 @@ class _SettingsReader:
             text = str(self._given[name]) if written else ""
             if written and not text:
                 self._findings.add("E203", f"{what} is empty, for its variable is", node.span)
-            return text or None
+            return self._chosen(what, text, setting, node) if setting.choices and text else text or None
         if isinstance(node, ScalarNode) and isinstance(node.value, str):
             text = str(self._given[name])
             node = ScalarNode(_number_or_text(text), text, node.plain, node.span)
@@ -172,6 +174,12 @@ class _SettingsReader:
             help = f"between `{as_duration(setting.least)}` and `{as_duration(setting.most)}`"
             self._findings.add("E504", f"{what} of {as_duration(duration_ms)} is out of range", node.span, help=help)
         return duration_ms
+
+    def _chosen(self, what: str, text: str, setting: Setting, node: Node) -> str | None:
+        if text in setting.choices:
+            return text
+        self._findings.add("E203", f"{what} cannot be `{shown(text)}`", node.span, help=did_you_mean(text, setting.choices))
+        return None
 
     def _headers(self, node: Node) -> dict[str, str] | None:
         reader = read_map(node, "`headers`", self._findings)
@@ -276,7 +284,7 @@ def _cache(reader: MapReader | None) -> Cache:
     reader.finish()
     for name in ("negative_ttl", "stale_if_error", "refresh_ahead"):
         node = reader.node.get(name)
-        if local is None and node is not None:
+        if local is None and node is not None and not (shared and name == "negative_ttl"):
             reader.findings.add("E217", f"`{name}` does nothing without `local`", node.span, help="write `local: {ttl: 5m}`")
     return Cache(local_ttl_ms, max_entries, shared_ttl_ms, negative_ttl_ms, stale_ms, ahead)
 

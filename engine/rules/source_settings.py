@@ -16,7 +16,7 @@ MAX_CONCURRENCY: Final = 10_000
 class Setting:
     """One setting. `default` None: left out unless written. A number and a duration (in ms) lie between `least` and `most`.
 
-    `needs` is another setting, or a mark in one, without which this one does nothing.
+    `needs` is another setting, or a mark in one, without which this one does nothing. `choices` are the texts it may be, empty for any.
     """
 
     form: Literal["text", "duration", "whole", "headers"] = "text"
@@ -25,6 +25,7 @@ class Setting:
     most: int = 0
     required: bool = False
     needs: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ BUILT_IN_SOURCES: Final = {
         {
             "key": Setting(required=True),
             "url": Setting(),
+            "value": Setting(default="json", choices=("json", "hash", "hash_of_json")),
+            "batch_size": Setting("whole", 100, 1, 10_000),
             "timeout": _timeout(1_000),
             "concurrency": _concurrency(64),
         },
@@ -87,6 +90,9 @@ BUILT_IN_SOURCES: Final = {
 """The kinds of source whose settings are known here; whether a kind can be built is for the caller to say."""
 
 HTTP_URL: Final = re.compile(r"https?://[^\s\x00-\x1f/?#{}]+([/?#][^\s\x00-\x1f]*)?")
+REDIS_URL: Final = re.compile(
+    r"rediss?://([^\s\x00-\x1f/?#@{}]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]{0,6})?"
+)
 DATABASE_URL: Final = re.compile(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?://\S*")
 PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}")
 HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -3,6 +3,8 @@
 In: the settings. Out: a store that is fit for use, or SettingsInvalid, which says why the one that is named is not.
 """
 
+from typing import Literal
+
 from engine.ports import Clock, StateStore
 from engine.settings import Settings
 from engine.state.memory import MemoryStateStore
@@ -18,4 +20,5 @@ async def open_store(settings: Settings, clock: Clock) -> StateStore:
     if settings.store == "redis":
         await check_redis(settings.redis)
         return RedisStateStore(settings.redis)
-    return SqliteStateStore(settings.sqlite.path, clock, "FULL" if settings.sqlite.synchronous == "full" else "NORMAL")
+    synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.sqlite.synchronous == "full" else "NORMAL"
+    return SqliteStateStore(settings.sqlite.path, clock, synchronous, settings.sqlite.cache_bytes)

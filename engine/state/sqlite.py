@@ -29,6 +29,7 @@ _SCAN_ROWS = 1_000
 # Short ones: where several workers write, the file is free for a moment after each commit, and whoever sleeps through it waits for the next.
 _LOCK_WAITS_MS = (1, 2, *[5] * 800)
 _BUSY_TIMEOUT_S = 5.0
+_READERS_SHARE = 8
 _CLAIMS_A_SELECT = 512
 
 
@@ -39,11 +40,13 @@ class SqliteStateStore:
     the last writes.
     """
 
-    def __init__(self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
+    def __init__(
+        self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL"] = "FULL", cache_bytes: int = 64 << 20
+    ) -> None:
         self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = _connect(path, synchronous)
-        self._reader = _connect(path, synchronous)
+        self._db = _connect(path, synchronous, cache_bytes)
+        self._reader = _connect(path, synchronous, cache_bytes // _READERS_SHARE)
         self._db.executescript(SCHEMA)
         self._db.execute("PRAGMA busy_timeout = 0")  # from here on, waiting is done without holding up the event loop
         self._syncs = synchronous == "FULL"
@@ -270,9 +273,9 @@ class PrivateSqliteStateStore(SqliteStateStore):
         return await self._write(work)
 
 
-def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+def _connect(path: Path, synchronous: str, cache_bytes: int) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    for pragma in (*PRAGMAS, f"synchronous = {synchronous}"):
+    for pragma in (*PRAGMAS, f"synchronous = {synchronous}", f"cache_size = -{cache_bytes >> 10}"):
         db.execute(f"PRAGMA {pragma}")
     return db
 

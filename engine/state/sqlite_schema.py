@@ -4,7 +4,7 @@ A claim is found by a 128-bit digest of its key: rows are small and of one width
 cheaper than keys as text.
 """
 
-PRAGMAS = ("journal_mode = WAL", "cache_size = -65536", "temp_store = MEMORY", "wal_autocheckpoint = 8000")
+PRAGMAS = ("journal_mode = WAL", "temp_store = MEMORY", "wal_autocheckpoint = 8000")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS owner (

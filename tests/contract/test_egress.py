@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from engine.egress.file import FileEgress
-from engine.egress.shared_file import SharedAppendFile
 from engine.egress.kafka_start import connect
+from engine.egress.shared_file import SharedAppendFile
 from engine.errors import EgressUnavailable
 from engine.event import Record, Refusal
 from engine.ports import Egress

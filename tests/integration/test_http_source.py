@@ -12,6 +12,7 @@ from engine.errors import LookupFailed, SettingsInvalid
 from engine.ports import LookupSource
 from engine.rules.model import SourceSpec
 from engine.rules.source_settings import BUILT_IN_SOURCES
+from engine.settings import RedisSettings
 from engine.testing import ManualClock
 from tests.integration.user_service import UserService, user_service
 
@@ -28,7 +29,7 @@ async def service() -> AsyncIterator[UserService]:
 @asynccontextmanager
 async def source(service: UserService, **settings: Any) -> AsyncIterator[LookupSource]:
     spec = SourceSpec("http", {**DEFAULTS, "url": f"{service.url}/users/{{key}}", **settings})
-    built = build_place(spec, ManualClock())
+    built = build_place(spec, ManualClock(), RedisSettings())
     try:
         yield built
     finally:
@@ -154,4 +155,4 @@ async def test_a_service_that_is_not_there_is_a_failure_without_the_secrets_of_t
 
 def test_a_url_that_cannot_be_used_is_an_error_at_the_start() -> None:
     with pytest.raises(SettingsInvalid, match="Port out of range"):
-        build_place(SourceSpec("http", {**DEFAULTS, "url": "http://host:99999/{key}"}), ManualClock())
+        build_place(SourceSpec("http", {**DEFAULTS, "url": "http://host:99999/{key}"}), ManualClock(), RedisSettings())

@@ -15,6 +15,7 @@ from engine.errors import LookupFailed, SettingsInvalid
 from engine.ports import LookupSource
 from engine.rules.model import SourceSpec
 from engine.rules.source_settings import BUILT_IN_SOURCES
+from engine.settings import RedisSettings
 from engine.testing import ManualClock
 
 DEFAULTS = {name: setting.default for name, setting in BUILT_IN_SOURCES["sql"].settings.items() if setting.default is not None}
@@ -51,7 +52,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @asynccontextmanager
 async def source(url: str, query: str = ONE, **settings: Any) -> AsyncIterator[LookupSource]:
-    built = build_place(SourceSpec("sql", {**DEFAULTS, "url": url, "query": query, **settings}), ManualClock())
+    built = build_place(SourceSpec("sql", {**DEFAULTS, "url": url, "query": query, **settings}), ManualClock(), RedisSettings())
     try:
         yield built
     finally:
@@ -197,4 +198,4 @@ async def test_a_database_that_is_not_there_is_a_failure(tmp_path: Path) -> None
 @pytest.mark.parametrize("url", ["oracle+nodriver://h/d", "mysql://h/d", "nothing://h/d"])
 def test_a_database_without_a_driver_is_an_error_at_the_start(url: str) -> None:
     with pytest.raises(SettingsInvalid, match="driver"):
-        build_place(SourceSpec("sql", {**DEFAULTS, "url": url, "query": ONE}), ManualClock())
+        build_place(SourceSpec("sql", {**DEFAULTS, "url": url, "query": ONE}), ManualClock(), RedisSettings())

@@ -64,7 +64,9 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
           {host: "::1", port: 0, max_body: 2MiB, max_bodies: 3MiB, max_events: 5, max_event: 4096, max_head: 1KiB, max_connections: 9,
            read_timeout: 5s, keep_alive: 0s, ingest_tokens: [one-token-00000001, "two-token-00000002="],
            ingest_tokens_file: a/file, admin_tokens: 'three-token-000003, four-token-0000004', allow_unauthenticated: true}
-        processor: {enabled: no, workers: 2, buffer_size: 3, max_batch: 4, shutdown_timeout: 1m}
+        processor:
+          {enabled: no, workers: 2, buffer_size: 3, buffer_memory: 1MiB, max_batch: 4, max_held: 5, max_deferred: 6, max_copies: 7,
+           recent_keys: 0, tracked_keys: 8, shutdown_timeout: 1m}
         rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json}
         store: memory
         sqlite: {path: a b.db, synchronous: full}
@@ -96,7 +98,13 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         "enabled": False,
         "workers": 2,
         "buffer_size": 3,
+        "buffer_bytes": 1 << 20,
         "max_batch": 4,
+        "max_held": 5,
+        "max_deferred": 6,
+        "max_copies": 7,
+        "recent_keys": 0,
+        "tracked_keys": 8,
         "shutdown_timeout_ms": 60_000,
     }
     assert (settings.rules.path, settings.store, settings.memory.max_claims) == (Path("/etc/rules"), "memory", 5_000)

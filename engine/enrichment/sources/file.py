@@ -11,12 +11,13 @@ from engine.errors import LookupFailed
 from engine.event import JsonObject
 from engine.ports import Clock, LookupLimits
 from engine.rules.model import SourceSpec
+from engine.settings import RedisSettings
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_MS = 1_000
 
 
-def build(spec: SourceSpec, clock: Clock) -> "FileSource":
+def build(spec: SourceSpec, clock: Clock, _redis: RedisSettings) -> "FileSource":
     """The source of a rule, its file read. Raises LookupFailed where it cannot be."""
     id_field = spec.settings.get("id")
     path = Path(spec.span.file).parent / str(spec.settings["path"])

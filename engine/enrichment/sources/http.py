@@ -20,6 +20,7 @@ from engine.errors import LookupFailed, SettingsInvalid
 from engine.event import JsonObject
 from engine.ports import Clock, LookupLimits
 from engine.rules.model import SourceSpec
+from engine.settings import RedisSettings
 
 _CHUNK_BYTES: Final = 64 << 10
 # In a path these would be another resource than the one asked for.
@@ -38,7 +39,7 @@ class HttpSettings:
     limits: LookupLimits
 
 
-def build(spec: SourceSpec, _clock: Clock) -> "HttpSource":
+def build(spec: SourceSpec, _clock: Clock, _redis: RedisSettings) -> "HttpSource":
     """The source of a rule. Raises SettingsInvalid where a URL cannot be used."""
     given = cast("Mapping[str, Any]", spec.settings)
     batch_url = given.get("batch_url")

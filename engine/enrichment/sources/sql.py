@@ -22,6 +22,7 @@ from engine.event import JsonObject
 from engine.ports import Clock, LookupLimits
 from engine.rules.model import SourceSpec
 from engine.rules.source_settings import PARAMETER
+from engine.settings import RedisSettings
 
 _RECYCLE_S: Final = 1_800
 _UNACKNOWLEDGED_MS: Final = 10_000
@@ -38,7 +39,7 @@ class SqlSettings:
     limits: LookupLimits
 
 
-def build(spec: SourceSpec, _clock: Clock) -> "SqlSource":
+def build(spec: SourceSpec, _clock: Clock, _redis: RedisSettings) -> "SqlSource":
     """The source of a rule. Raises SettingsInvalid where there is no driver for the URL, or it cannot be read."""
     given = cast("Mapping[str, Any]", spec.settings)
     batched = "keys" in PARAMETER.findall(given["query"])

@@ -3,6 +3,7 @@
 import pytest
 
 from engine.errors import StoreUnavailable
+from engine.event import Event, Submission
 from engine.rules.times import format_time
 from tests.unit.operations.engines import HOUR_MS, NOW_MS, Engine, answer
 
@@ -62,7 +63,8 @@ async def test_no_window_is_final_while_events_wait_to_be_counted(engine: Engine
     assert [window["final"] for window in await engine.windows("by_user", "user:u1")] == [False, True]
 
     deferred.resting = True
-    deferred.add([None], None)  # type: ignore[list-item]  # nobody looks at it
+    submission = Submission([b"{}"], input_name="test", received_ms=0, size_bytes=2, done=lambda _: None)
+    deferred.add([Event({}, None, "answer", 0, None, None, 0, 0, submission, 0)], None)
 
     assert [window["final"] for window in await engine.windows("by_user", "user:u1")] == [False, False]
 

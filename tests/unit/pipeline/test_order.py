@@ -105,3 +105,28 @@ def test_late_events_are_counted_and_flagged_dropped_or_routed_as_the_rules_say(
         assert (times(batch.events), [one.topic for one in batch.events]) == (going, topics)
         assert (counters.late_events, counters.late_dropped) == (1, dropped)
         assert [outcome.code for _, outcome in batch.freeing] == ["late"] * dropped
+
+
+def test_where_too_many_are_held_the_earliest_go_on_before_their_time_in_their_order() -> None:
+    orderer = Orderer(10, max_held=2)
+
+    going = orderer.arrange([event(at) for at in (1_030, 1_010, 1_020, 1_040)], 500, now_ms=0)
+
+    assert times(going) == [1_010, 1_020]
+    assert sorted(times(orderer.held)) == [1_030, 1_040]
+    assert orderer.crowded_out == 2
+    assert [one.late for one in orderer.arrange([event(1_015)], 500, now_ms=0)] == [True]
+
+
+def test_what_is_held_is_bounded_in_bytes_as_well_and_the_account_of_them_is_kept_however_events_leave() -> None:
+    orderer = Orderer(10, max_held_bytes=5)
+
+    assert times(orderer.arrange([event(1_010), event(1_020), event(1_030)], 500, now_ms=0)) == [1_010]
+    assert orderer.held_bytes == 4
+    orderer.take_out([held for held in orderer.held if held.time_ms == 1_020])
+    assert orderer.held_bytes == 2
+    assert times(orderer.release(500)) == [1_030]
+    assert orderer.held_bytes == 0
+    orderer.arrange([event(2_000)], 500, now_ms=600)
+    orderer.release(None)
+    assert (orderer.held_bytes, orderer.crowded_out) == (0, 1)
