@@ -10,10 +10,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from engine.cli import config, dlq, explain, process, replay, schema, serve, test, validate
+from engine.cli import config, dlq, explain, plan, process, replay, schema, serve, test, validate
 from engine.errors import RulemillError
 
-_COMMANDS = (serve, process, validate, test, explain, replay, dlq, schema, config)
+_COMMANDS = (serve, process, validate, test, explain, replay, plan, dlq, schema, config)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,11 +6,15 @@ kept. Rule of the file: everything is built before anything is swapped; whatever
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.errors import StoreUnavailable
 from engine.event import JsonObject
 from engine.operations.last_good import keep_last_good
+from engine.operations.live_groups import count_states
+from engine.operations.plan_forms import Change, plan_as_json, plan_human
 from engine.operations.rules_on_disk import Attempt, RulesOnDisk
 from engine.operations.rules_state import (
     ActiveRules,
@@ -25,21 +29,27 @@ from engine.pipeline.generation import Generation
 from engine.pipeline.handover import Predecessor, hand_over
 from engine.pipeline.processor import Processor
 from engine.rules.changes import Changes, changes
+from engine.rules.consequences import consequences
 from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
 
 _log = logging.getLogger("rulemill.rules")
+_IN_SERVICE = "what is in service"
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """How an attempt ended: `rejected`, or with what it `changed` (or would have, in a dry run). `plan` is None where refused."""
+    """How an attempt ended: `rejected`, or with what it `changed` (or would have, in a dry run). `plan` is None where refused.
+
+    `consequences` is None where refused; what is in the store was counted in a dry run alone.
+    """
 
     plan: Plan | None
     before: Plan
     findings: tuple[Finding, ...]
     changed: Changes | None = None
     rejected: RejectedRules | None = None
+    consequences: Change | None = None
 
 
 class Reloader:
@@ -80,7 +90,9 @@ class Reloader:
             except Exception as error:  # noqa: BLE001 - a source that is a plug-in may raise anything, and must not stop the service
                 problem = f"an enrichment source cannot be opened: {error}"
                 return self._refuse(replace(attempt, problem=problem), before.plan, dry_run=dry_run)
-            result = Reload(plan, before.plan, tuple(attempt.compiled.findings), changes(before.plan, plan))
+            change = await self._consequences(before.plan, plan, count=dry_run)
+            changed = changes(before.plan, plan)
+            result = Reload(plan, before.plan, tuple(attempt.compiled.findings), changed, consequences=change)
             if dry_run or plan.ruleset.digest == before.plan.ruleset.digest:
                 await _close(generation)
             else:
@@ -111,6 +123,16 @@ class Reloader:
         predecessor.settle(self._processor.stages)
         del self._leaving[old]
         await _close(old)
+
+    async def _consequences(self, old: Plan, new: Plan, *, count: bool) -> Change:
+        """What a change does; with `count`, and where the store answers, also how much state there is."""
+        directory = self.on_disk.directory
+        parts = consequences(old, new, directory, directory)
+        states = [part.state for part in parts if part.state] if count else []
+        live = {}
+        with suppress(StoreUnavailable):
+            live = await count_states(self._processor.stages.store, states)
+        return Change(old.id, new.id, _IN_SERVICE, str(directory), parts, live)
 
     async def _accept(self, attempt: Attempt, plan: Plan) -> None:
         state, now_ms = self.state, self._processor.stages.clock.now_ms()
@@ -176,6 +198,8 @@ def reload_as_json(ended: Reload, *, dry_run: bool) -> JsonObject:
         "swapped": plan.ruleset.digest != ended.before.ruleset.digest,
         "dry_run": dry_run,
         "changes": None if ended.changed is None else changes_as_json(ended.changed),
+        "plan": None if ended.consequences is None else plan_as_json(ended.consequences),
+        "text": "" if ended.consequences is None else plan_human(ended.consequences),
         "sections": sections(plan),
         "findings": findings_as_json(ended.findings),
     }
