@@ -44,7 +44,8 @@ def source(old: Source, new: Source) -> Iterator[str]:
     """An enrichment source; of its places only that they are other, for they may hold secrets."""
     yield from other("lookup", old.lookup, new.lookup)
     yield from other("from", meaning(old.chain), meaning(new.chain))
-    for name in ("cache", "breaker", "fields", "default"):
+    yield from other("fields", ", ".join(old.fields) or "all", ", ".join(new.fields) or "all")
+    for name in ("cache", "breaker", "default"):
         yield from other(name, meaning(getattr(old, name)), meaning(getattr(new, name)))
     yield from other("max_waiting", old.max_waiting, new.max_waiting)
 
