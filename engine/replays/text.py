@@ -21,6 +21,11 @@ from engine.rules.values import MISSING
 Row = tuple[str, int | None, int | None]
 
 _OUTCOMES: Final = ("accepted", "duplicate", "blocked", "rejected", "late")
+_COUNTED: Final = (
+    ("filters", "filter", ("matched", "errors")),
+    ("routes", "route", ("",)),
+    ("aggregations", "aggregation", ("groups", "events")),
+)
 _KINDS: Final = (("record", "records of this engine"), ("dead_letter", "dead letters"))
 
 
@@ -30,7 +35,7 @@ def human(report: Report) -> str:
     lines += _table(report)
     if report.replayed.old is not None:
         for group in _groups(report):
-            lines += ["", f"{group.events:,}  {_cause(group.cause)}: {_facets(group.facets)}"]
+            lines += ["", f"{group.events:,}  {_cause(group.cause)}: {_printable(_facets(group.facets))}"]
             for sample in group.samples:
                 lines.append(f"    {_sample_title(sample)}")
                 lines += [f"        {line}" for line in _sample_lines(sample)]
@@ -47,7 +52,7 @@ def markdown(report: Report) -> str:
     if report.replayed.old is not None:
         for number, group in enumerate(_groups(report)):
             lines += [""] if number else ["", "#### Changed decisions", ""]
-            lines.append(f"**{group.events:,}** × {_cause(group.cause)}: {_facets(group.facets)}")
+            lines.append(f"**{group.events:,}** × {_cause(group.cause)}: {_code(_facets(group.facets))}")
             if group.samples:
                 lines += ["", "```text"]
                 for sample in group.samples:
@@ -78,18 +83,13 @@ def _rows(report: Report) -> Iterator[Row]:
     new, old = report.replayed.new, report.replayed.old or {}
     for name in _OUTCOMES:
         yield name, _number(old, name), _number(new, name)
-    for section, word, count in (
-        ("filters", "filter", "matched"),
-        ("filters", "filter", "errors"),
-        ("routes", "route", ""),
-        ("aggregations", "aggregation", "groups"),
-        ("aggregations", "aggregation", "events"),
-    ):
+    for section, word, counts in _COUNTED:
         before, after = _section(old, section), _section(new, section)
         for name in dict.fromkeys((*before, *after)):
-            pair = _count(before.get(name), count), _count(after.get(name), count)
-            if count != "errors" or any(pair):
-                yield f"{word} `{name}`{f', {count}' if count else ''}", *pair
+            for count in counts:
+                pair = _count(before.get(name), count), _count(after.get(name), count)
+                if count != "errors" or any(pair):
+                    yield f"{word} `{name}`{f', {count}' if count else ''}", *pair
 
 
 def _table(report: Report) -> list[str]:
@@ -168,7 +168,7 @@ def _windows_for_people(report: Report) -> Iterator[str]:
     for one in report.replayed.windows:
         yield from ("", f"aggregation `{one.name}`: {_window_counts(one)}")
         for window in one.largest:
-            yield f"    {window.key or 'all'}  {_window_time(window)}  {_window_figures(window)}"
+            yield f"    {_printable(window.key) or 'all'}  {_window_time(window)}  {_window_figures(window)}"
 
 
 def _markdown_windows(report: Report) -> Iterator[str]:
@@ -180,13 +180,13 @@ def _markdown_windows(report: Report) -> Iterator[str]:
     if changed:
         yield from ("", "| aggregation | key | window | |", "| --- | --- | --- | --- |")
     for name, window in changed:
-        yield f"| `{name}` | {_in_cell(window.key or 'all')} | {_window_time(window)} | {_in_cell(_window_figures(window))} |"
+        yield f"| `{name}` | {_code(window.key or 'all')} | {_window_time(window)} | {_code(_window_figures(window))} |"
 
 
 def _window_counts(one: AggregateDifferences) -> str:
     if one.incomparable:
         return f"not compared: {one.incomparable}"
-    return f"{one.changed:,} windows changed, {one.unchanged:,} are the same"
+    return f"{one.changed:,} {'window' if one.changed == 1 else 'windows'} changed, {one.unchanged:,} the same"
 
 
 def _window_time(window: ChangedWindow) -> str:
@@ -239,8 +239,8 @@ def _fenced(text: str) -> str:
     return text.replace("```", "'''")
 
 
-def _in_cell(text: str) -> str:
-    """Text within a cell of a table."""
+def _code(text: str) -> str:
+    """Text as code, which fits in a cell of a table as well."""
     return "`" + _printable(text).replace("|", "\\|").replace("`", "'") + "`"
 
 

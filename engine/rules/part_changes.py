@@ -63,12 +63,15 @@ def shape(old: Aggregation, new: Aggregation, before: Ruleset, after: Ruleset) -
     yield from other("blocked", old.blocked, new.blocked)
     yield from other("key", _key(old), _key(new))
     yield from other("window", _window(old), _window(new))
-    measures = {measure.name: _measure(measure, before) for measure in old.measures}
-    wanted = {measure.name: _measure(measure, after) for measure in new.measures}
+    measures, wanted = ({measure.name: measure for measure in rule.measures} for rule in (old, new))
     yield from (f"measure `{name}` added" for name in wanted if name not in measures)
     yield from (f"measure `{name}` removed" for name in measures if name not in wanted)
-    yield from (f"measure `{name}`" for name in wanted if name in measures and wanted[name] != measures[name])
-    if measures == wanted and list(measures) != list(wanted):
+    for name in [name for name in wanted if name in measures]:
+        if measures[name].kind != wanted[name].kind:
+            yield f"measure `{name}` {measures[name].kind} -> {wanted[name].kind}"
+        elif _measure(measures[name], before) != _measure(wanted[name], after):
+            yield f"measure `{name}`"
+    if measures.keys() == wanted.keys() and list(measures) != list(wanted):
         yield "order of measures"
 
 
@@ -93,7 +96,7 @@ def _key(rule: Aggregation) -> str:
 
 def _window(rule: Aggregation) -> str:
     size = as_duration(rule.size_ms)
-    return f"tumbling {size}" if rule.size_ms == rule.every_ms else f"sliding {size} every {as_duration(rule.every_ms)}"
+    return f"tumbling {size}" if rule.size_ms == rule.every_ms else f"hopping {size} every {as_duration(rule.every_ms)}"
 
 
 def _text(value: object, *, is_ms: bool) -> str:
