@@ -73,4 +73,5 @@ def shown_in(page: str, command: str) -> str:
     text = (ROOT / "docs" / page).read_text()
     begin = f"$ {command}\n"
     assert text.count(begin) == 1, f"docs/{page} shows `{command}` {text.count(begin)} times"
-    return text.split(begin)[1].split("\n```\n", 1)[0] + "\n"
+    shown = text.split(begin)[1].split("\n```\n", 1)[0] + "\n"
+    return shown.replace("~~~", "```")  # a fence within a fence
