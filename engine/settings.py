@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from engine.settings_reading import Env, Several, read_model
+from engine.settings_reading import Env, Named, Several, read_model
 
 DEFAULT_FILE: Final = Path("config.yaml")
 """The settings file that is read where none is named and this one exists."""
@@ -28,6 +29,7 @@ _UNITS_BYTES: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 <
 _WORDS: Final = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False, "1": True, "0": False}
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{16,512}={0,2}")
+_BROKER: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}")
 
 
@@ -121,7 +123,38 @@ def _read_topic(value: str) -> str:
     return value
 
 
+def _read_lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _read_brokers(value: str) -> str:
+    if not all(_BROKER.fullmatch(broker) for broker in value.split(",")):
+        raise ValueError("brokers as `HOST:PORT`, with `,` between them")
+    return value
+
+
+def _read_options(text: object) -> object:
+    """Options as `name=value` with `,` between them, or as an object in JSON, which takes every value."""
+    if not isinstance(text, str):
+        return text
+    try:
+        options = orjson.loads(text) if text.startswith("{") else dict(part.strip().split("=", 1) for part in text.split(","))
+    except ValueError:
+        options = None
+    if not isinstance(options, dict) or not all(isinstance(value, str | int | float) for value in options.values()):
+        raise ValueError(
+            'names of librdkafka with their values: `linger.ms=20,client.id=a`, or `{"linger.ms": 20, "client.id": "a"}`'
+        )
+    return tuple(SecretStr(f"{name}={_option_text(value)}") for name, value in options.items())
+
+
+def _option_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 Switch = Annotated[bool, BeforeValidator(_read_bool)]
+Topic = Annotated[str, AfterValidator(_read_topic)]
+Options = Annotated[tuple[SecretStr, ...], BeforeValidator(_read_options)]
 Tokens = Annotated[tuple[SecretStr, ...], BeforeValidator(_read_listed_tokens)]
 
 
@@ -220,6 +253,42 @@ class FileSettings(_Section):
     fsync: Annotated[Switch, Env("EGRESS_FILE_FSYNC")] = True
 
 
+class KafkaSettings(_Section):
+    """The egress to Kafka. What is None here is not set there; `options` go to the client as they are, `name=value` each.
+
+    `topic` comes before the main topic that is set for every egress; without `dead_letter_topic` dead letters go to their file.
+    `partitions` and `replicas` are of topics that `create_topics` makes; 0 replicas are the broker's default.
+    """
+
+    bootstrap_servers: Annotated[str, AfterValidator(_read_brokers), Env("KAFKA_BOOTSTRAP_SERVERS")] = "localhost:9092"
+    topic: Annotated[Topic | None, Env("KAFKA_TOPIC")] = None
+    dead_letter_topic: Annotated[Topic | None, Env("KAFKA_DEAD_LETTER_TOPIC")] = None
+    create_topics: Annotated[Switch, Env("KAFKA_CREATE_TOPICS")] = False
+    partitions: Annotated[int, _whole(1, 10_000), Env("KAFKA_PARTITIONS")] = 6
+    replicas: Annotated[int, _whole(0, 100), Env("KAFKA_REPLICAS")] = 0
+    security_protocol: Annotated[
+        Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], BeforeValidator(_read_lower), Env("KAFKA_SECURITY_PROTOCOL")
+    ] = "plaintext"
+    sasl_mechanism: Annotated[
+        Literal["plain", "scram-sha-256", "scram-sha-512", "oauthbearer", "gssapi"],
+        BeforeValidator(_read_lower),
+        Env("KAFKA_SASL_MECHANISM"),
+    ] = "plain"
+    sasl_username: Annotated[str | None, Env("KAFKA_SASL_USERNAME")] = None
+    sasl_password: Annotated[SecretStr | None, Env("KAFKA_SASL_PASSWORD")] = None
+    sasl_password_file: Annotated[Path | None, Env("KAFKA_SASL_PASSWORD_FILE")] = None
+    ssl_ca: Annotated[Path | None, Env("KAFKA_SSL_CA")] = None
+    ssl_certificate: Annotated[Path | None, Env("KAFKA_SSL_CERTIFICATE")] = None
+    ssl_key: Annotated[Path | None, Env("KAFKA_SSL_KEY")] = None
+    ssl_key_password: Annotated[SecretStr | None, Env("KAFKA_SSL_KEY_PASSWORD")] = None
+    compression: Annotated[Literal["none", "gzip", "snappy", "lz4", "zstd"], Env("KAFKA_COMPRESSION")] = "lz4"
+    linger_ms: Annotated[int, _duration("0ms", "1m"), Env("KAFKA_LINGER")] = Field(default=1, validation_alias="linger")
+    start_timeout_ms: Annotated[int, _duration("1s", "10m"), Env("KAFKA_START_TIMEOUT")] = Field(
+        default=10_000, validation_alias="start_timeout"
+    )
+    options: Annotated[Options, Named(), Env("KAFKA_OPTIONS")] = ()
+
+
 class DeadLettersSettings(_Section):
     """The file of what could not be carried on."""
 
@@ -246,12 +315,18 @@ class Settings(_Section):
     store: Annotated[Literal["sqlite", "memory"], Env("STATE_STORE")] = "sqlite"
     sqlite: SqliteSettings = SqliteSettings()
     memory: MemorySettings = MemorySettings()
-    egress: Annotated[Literal["file"], Env("EVENT_EGRESS")] = "file"
+    egress: Annotated[Literal["file", "kafka"], Env("EVENT_EGRESS")] = "file"
     file: FileSettings = FileSettings()
-    topic: Annotated[str, AfterValidator(_read_topic), Env("EVENT_TOPIC")] = "events.enriched"
+    kafka: KafkaSettings = KafkaSettings()
+    topic: Annotated[Topic, Env("EVENT_TOPIC")] = "events.enriched"
     ack: Annotated[Literal["delivered", "received"], Env("EVENT_ACK")] = "delivered"
     dead_letters: DeadLettersSettings = DeadLettersSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def main_topic(self) -> str:
+        """Where records go that no route moves elsewhere."""
+        return (self.kafka.topic if self.egress == "kafka" else None) or self.topic
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -7,6 +7,8 @@ nothing is given a meaning here, so that a value in the file and one in the envi
 from collections.abc import Collection
 from typing import NamedTuple
 
+import orjson
+
 from engine.rules.diagnostics import Findings, did_you_mean, shown
 from engine.rules.loader import load_yaml
 from engine.rules.model import Span
@@ -28,19 +30,28 @@ class FileValues(NamedTuple):
     strange: list[Span]
 
 
-def read_settings_file(file: str, data: bytes, known: Collection[str], lists: Collection[str], findings: Findings) -> FileValues:
-    """The values for all names that are `known`; those in `lists` may be sequences, and become their elements with `,` between them."""
-    reading = _Reading(file, known, lists, findings)
+def read_settings_file(
+    file: str, data: bytes, known: Collection[str], lists: Collection[str], maps: Collection[str], findings: Findings
+) -> FileValues:
+    """The values for all names that are `known`.
+
+    Those in `lists` may be sequences, and become their elements with `,` between them; those in `maps` may be maps, and become
+    objects in JSON.
+    """
+    reading = _Reading(file, known, lists, maps, findings)
     root = load_yaml(file, data, findings)
     return FileValues(reading.values(root) if root is not None else {}, reading.strange)
 
 
 class _Reading:
-    def __init__(self, file: str, known: Collection[str], lists: Collection[str], findings: Findings) -> None:
+    def __init__(
+        self, file: str, known: Collection[str], lists: Collection[str], maps: Collection[str], findings: Findings
+    ) -> None:
         self.strange: list[Span] = []
         self._file = file
         self._known = known
         self._lists = lists
+        self._maps = maps
         self._findings = findings
 
     def values(self, root: Node) -> dict[str, Placed]:
@@ -87,6 +98,9 @@ class _Reading:
             and all(isinstance(item, ScalarNode) for item in node.items)
         ):
             found[name] = Placed(",".join(item.text for item in node.items if isinstance(item, ScalarNode)), place, node.span)
+        elif name in self._maps and isinstance(node, MapNode) and all(isinstance(one.value, ScalarNode) for one in node.entries):
+            texts = {entry.key: entry.value.text for entry in node.entries if isinstance(entry.value, ScalarNode)}
+            found[name] = Placed(orjson.dumps(texts).decode(), place, node.span)
         elif not isinstance(node, ScalarNode):
             self.strange.append(node.span)
             self._findings.add("C002", f"`{name}` is not a single value", node.span, help="write one value after the `:`")

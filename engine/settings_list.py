@@ -43,9 +43,28 @@ MEANINGS: Final = {
     "sqlite.path": "the database, with `store: sqlite`",
     "sqlite.synchronous": "what a commit survives: `full` a crash of the machine, `normal` one of the process",
     "memory.max_claims": "claims that are kept, with `store: memory`; beyond it the oldest are forgotten, and their copies are new",
-    "egress": "where records go: `file` writes a line of JSON each, into a file for each topic",
+    "egress": "where records go: `file` writes a line of JSON each, into a file for each topic; `kafka` sends them to topics",
     "file.path": "the directory of records, with `egress: file`",
     "file.fsync": "whether a record that was answered survives a crash of the machine",
+    "kafka.bootstrap_servers": "brokers to ask first, `HOST:PORT` with `,` between them, with `egress: kafka`",
+    "kafka.topic": "the main topic of records; without it `topic` is",
+    "kafka.dead_letter_topic": "the topic of what could not be carried on; without it `dead_letters.path` is where that goes",
+    "kafka.create_topics": "whether topics that are missing are made",
+    "kafka.partitions": "partitions of a topic that is made",
+    "kafka.replicas": "replicas of a topic that is made; 0 takes the broker's default",
+    "kafka.security_protocol": "how brokers are spoken to",
+    "kafka.sasl_mechanism": "how a user is let in, with a security protocol of SASL",
+    "kafka.sasl_username": "the user",
+    "kafka.sasl_password": "the user's password",
+    "kafka.sasl_password_file": "a file that holds the password instead",
+    "kafka.ssl_ca": "the certificates of those who sign the brokers', PEM; without it the machine's own list",
+    "kafka.ssl_certificate": "this client's certificate, PEM",
+    "kafka.ssl_key": "its private key, PEM",
+    "kafka.ssl_key_password": "what the key is encrypted with",
+    "kafka.compression": "how records are compressed on their way and on the topic",
+    "kafka.linger": "how long a record may wait for others of its partition",
+    "kafka.start_timeout": "how long the brokers may take to answer at the start",
+    "kafka.options": "other settings of the client, by the names of librdkafka; in the file a map as well. See [Kafka](kafka.md)",
     "topic": "the main topic of records; routes in the rules name others",
     "ack": "when an event is answered: `delivered`, once it is out and counted, or `received`, once it is taken",
     "dead_letters.path": "the file of what could not be carried on",
@@ -130,6 +149,8 @@ def _takes(setting: Setting) -> str:
         return quantity.expected
     if get_origin(kind) is Literal:
         return " or ".join(f"`{word}`" for word in get_args(kind))
+    if setting.named:
+        return "`name=value` with `,` between them, an object in JSON, or a map in the file"
     inner = next((one for one in (kind, *get_args(kind)) if one in words), str)
     return f"{words[inner]}, several with `,` between them, or a list in the file" if setting.several else words[inner]
 

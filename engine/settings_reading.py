@@ -39,6 +39,11 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Marks a setting that is a map: one of texts in the file, an object in JSON or `name=value` with `,` between them in the environment."""
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One setting of a model: its dotted `name` in the file, and the `attributes` that lead to its value."""
 
@@ -51,6 +56,11 @@ class Setting:
     def several(self) -> bool:
         """Whether it is a list."""
         return any(isinstance(mark, Several) for mark in self.field.metadata)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is a map."""
+        return any(isinstance(mark, Named) for mark in self.field.metadata)
 
     @property
     def secret(self) -> bool:
@@ -81,7 +91,8 @@ def read_model(model: type[Model], path: Path | None, environ: Mapping[str, str]
     lists = {name for name, setting in settings.items() if setting.several}
     findings = Findings()
     data = b"" if path is None else _bytes_of(path)
-    in_file = read_settings_file(str(path), data, settings, lists, findings)
+    maps = {name for name, setting in settings.items() if setting.named}
+    in_file = read_settings_file(str(path), data, settings, lists, maps, findings)
     placed = in_file.values | _from_environment(settings.values(), environ)
     _find_unknown_variables(environ, settings.values(), findings)
     read = _validated(model, settings, placed, findings)

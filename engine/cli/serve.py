@@ -17,10 +17,9 @@ import uvloop
 
 import engine
 from engine.app import SOURCE_KINDS, Limits, build_explainer, build_processor, build_statistics
+from engine.cli.outputs import open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.clock import SystemClock, thread_busy_ns
-from engine.egress.dead_letter import FileDeadLetters
-from engine.egress.file import FileEgress
 from engine.errors import SettingsInvalid
 from engine.ingress.access import access_policy
 from engine.ingress.endpoints import Endpoint
@@ -155,9 +154,8 @@ class _Parts:
 @asynccontextmanager
 async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     clock = SystemClock()
+    outputs = await open_outputs(settings, rules.state.active.plan.ruleset)
     store = _store(settings, clock)
-    egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync)
-    dead_letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync)
     event_limits = Limits(
         inbox_events=settings.processor.buffer_size,
         max_batch=settings.processor.max_batch,
@@ -166,11 +164,11 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
     processor = build_processor(
         rules.state.active.plan,
         store=store,
-        egress=egress,
-        dead_letters=dead_letters,
+        egress=outputs.egress,
+        dead_letters=outputs.dead_letters,
         clock=clock,
         options=Options(ack_received=settings.ack == "received"),
-        topic=settings.topic,
+        topic=settings.main_topic,
         limits=event_limits,
     )
     reloader = Reloader(processor, rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
@@ -185,7 +183,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         activity,
         settings.store,
         settings.egress,
-        lambda: egress.problem,
+        outputs.problem,
         clock.now_ms(),
         rules_load=lambda: RulesLoad(rules.state.successful, rules.state.last_attempt_ms),
         reasons=rules.state.reasons,
@@ -199,8 +197,7 @@ async def _parts(settings: Settings, rules: _Rules) -> AsyncIterator[_Parts]:
         with suppress(asyncio.CancelledError):
             await watching
         await reloader.close()
-        await egress.close()
-        await dead_letters.close()
+        await outputs.close()
         await store.close()
 
 

@@ -300,7 +300,13 @@ def test_tokens_from_the_environment_stand_between_commas_and_are_not_shown_by_t
 
 
 def test_the_settings_know_which_of_them_are_secret() -> None:
-    assert {setting.name for setting in settings_of(Settings) if setting.secret} == {"http.ingest_tokens", "http.admin_tokens"}
+    assert {setting.name for setting in settings_of(Settings) if setting.secret} == {
+        "http.ingest_tokens",
+        "http.admin_tokens",
+        "kafka.sasl_password",
+        "kafka.ssl_key_password",
+        "kafka.options",
+    }
 
 
 @pytest.mark.parametrize("host", ["1.2.3", "1.2.3.4.5", "a b", "-a", "a..b", "http://a", "a" * 254])

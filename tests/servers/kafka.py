@@ -1,0 +1,106 @@
+"""A real Kafka for tests: one broker for the whole run, and topics that are nobody else's.
+
+Where Kafka cannot be run, its tests are skipped and say what is missing; where `CI` is set, they fail.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tools.servers.faults import CannotRun
+from tools.servers.kafka import Kafka
+
+WAIT_S = 30
+NewTopics = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One broker for all tests. Nobody stops it; who wants to, starts their own."""
+    server = started(Kafka(tmp_path_factory.mktemp("kafka") / "data"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    server = started(Kafka(tmp_path_factory.mktemp("stoppable-kafka") / "data"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def stoppable_kafka(_stoppable: Kafka) -> Iterator[Kafka]:
+    """One broker that a test may pause, kill and start again; it serves again when the test is over."""
+    yield _stoppable
+    _stoppable.mend()
+
+
+@pytest.fixture
+def kafka_broker(kafka: Kafka) -> str:
+    """The bootstrap address of `kafka`, where everybody may do everything."""
+    return kafka.bootstrap
+
+
+@pytest.fixture
+def new_topic(kafka: Kafka) -> NewTopics:
+    """Makes a topic of the test's own and returns its name; arguments are partitions and settings: `new_topic(3)`."""
+    return lambda partitions=1, **settings: make_topic(kafka.bootstrap, partitions, **settings)
+
+
+def started(server: Kafka) -> Kafka:
+    """The server, serving; the test is skipped, or in CI fails, where it cannot be."""
+    try:
+        server.start()
+    except CannotRun as why:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"Kafka cannot be run here: {why}")
+    return server
+
+
+def make_topic(bootstrap: str, partitions: int = 1, replicas: int = 1, name: str = "", **settings: str) -> str:
+    """Make a topic, of a name that is nobody else's unless one is given; `_` stands for `.` in the names of settings."""
+    name = name or f"test-{uuid.uuid4().hex[:12]}"
+    config = {setting.replace("_", "."): value for setting, value in settings.items()}
+    topic = NewTopic(name, num_partitions=partitions, replication_factor=replicas, config=config)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([topic])[name].result(WAIT_S)
+    return name
+
+
+def messages(bootstrap: str, topic: str) -> list[Message]:
+    """Everything that is on the topic now, partition by partition, each in its order."""
+    options = {
+        "bootstrap.servers": bootstrap,
+        "group.id": uuid.uuid4().hex,
+        "enable.partition.eof": True,
+        "enable.auto.commit": False,
+    }
+    consumer = Consumer({**options, "auto.offset.reset": "earliest"})
+    try:
+        partitions = consumer.list_topics(topic, WAIT_S).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        found, open_partitions = [], set(partitions)
+        while open_partitions:
+            message = consumer.poll(WAIT_S)
+            assert message is not None, f"`{topic}` is not read to its end within {WAIT_S} s"
+            error = message.error()
+            if error is None:
+                found.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                open_partitions.discard(message.partition())
+            else:
+                raise AssertionError(error.str())
+    finally:
+        consumer.close()
+    return sorted(found, key=lambda message: (message.partition(), message.offset()))
+
+
+def values(bootstrap: str, topic: str) -> list[bytes]:
+    """The values of everything that is on the topic now."""
+    return [value for message in messages(bootstrap, topic) if (value := message.value()) is not None]
