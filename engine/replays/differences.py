@@ -12,6 +12,7 @@ from engine.event import Event
 from engine.replays.decisions import Facet, Member, facets, is_same, members
 from engine.replays.items import Item
 from engine.replays.reasons import Cause, Side, Why, cause_of, why
+from engine.replays.recording import Place
 from engine.replays.sent import Sent
 
 MAX_GROUPS: Final = 10_000
@@ -21,9 +22,9 @@ _MAX_MEMBERS: Final = 4
 
 
 class Sample(NamedTuple):
-    """One event of a group: the line it stands on, and why its decision is another."""
+    """One event of a group: where it stands, and why its decision is another."""
 
-    line: int
+    place: Place
     id: str | None
     type: str
     time_ms: int | None
@@ -84,7 +85,7 @@ class Differences:
         identity = sent[0].ids[index] or sent[1].ids[index]
         told = why(self._old, self._new, item, sent, index, cause)
         other = members(*sent, index)[:_MAX_MEMBERS]
-        return Sample(item.line, identity, *_type_and_time(event), told, other)
+        return Sample(item.place, identity, *_type_and_time(event), told, other)
 
 
 def _type_and_time(event: Event | None) -> tuple[str, int | None]:

@@ -12,6 +12,7 @@ import orjson
 from engine.egress.letters import raw_of
 from engine.event import JsonObject
 from engine.ingress.large_integers import any_has_long_digits, has_long_digits
+from engine.replays.recording import Place
 
 Kind = Literal["event", "record", "dead_letter"]
 
@@ -24,7 +25,7 @@ class Item(NamedTuple):
     `enrichment` is what the record had, None for anything else.
     """
 
-    line: int
+    place: Place
     data: JsonObject | None
     raw: bytes | None = None
     kind: Kind = "event"
@@ -35,26 +36,26 @@ class Item(NamedTuple):
         return self.raw if self.raw is not None else dict(self.data or {})
 
 
-def read_items(lines: Sequence[tuple[int, bytes]]) -> list[Item]:
+def read_items(lines: Sequence[tuple[Place, bytes]]) -> list[Item]:
     """The events on these lines, in their order."""
     doubt = any_has_long_digits([line for _, line in lines])
-    return [_read(number, line, doubt=doubt) for number, line in lines]
+    return [_read(place, line, doubt=doubt) for place, line in lines]
 
 
-def _read(number: int, line: bytes, *, doubt: bool) -> Item:
+def _read(place: Place, line: bytes, *, doubt: bool) -> Item:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return Item(number, None, line)
+        return Item(place, None, line)
     if type(data) is not dict:
-        return Item(number, None, line)
+        return Item(place, None, line)
     if "processing" in data and _is_record(data):
         enrichment = data.pop("enrichment")
         del data["processing"]
-        return Item(number, data, None, "record", enrichment)
+        return Item(place, data, None, "record", enrichment)
     if "stage" in data and _is_letter(data) and (raw := raw_of(data)) is not None:
-        return _read(number, raw, doubt=True)._replace(kind="dead_letter")
-    return Item(number, data, line if doubt and has_long_digits(line) else None)
+        return _read(place, raw, doubt=True)._replace(kind="dead_letter")
+    return Item(place, data, line if doubt and has_long_digits(line) else None)
 
 
 def _is_record(data: JsonObject) -> bool:

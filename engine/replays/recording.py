@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self, cast
+from typing import BinaryIO, Final, Protocol, Self, cast
 
 from engine.errors import QuestionInvalid
 
@@ -32,25 +32,48 @@ _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
+Place = int | str
+"""Where an event stands: the number of its line, from 1, or in a topic `PARTITION:OFFSET`."""
+
+Block = list[tuple[Place, bytes]]
+
+
+class Source(Protocol):
+    """Where recorded events come from. `total` and `position` are in units of `unit`."""
+
+    unit: str
+    total: int | None
+
+    @property
+    def position(self) -> int:
+        """How far it was read."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks of at most BLOCK_LINES lines, each with its place. Raises QuestionInvalid where it cannot be read to its end."""
+
+
 class Recording:
     """The lines of `source`, a path or `-` for standard input. Use it as a context manager, and read it once.
 
-    `lines` counts those that were read, blank ones too. Raises OSError where it cannot be opened.
+    `lines` counts those that were read, blank ones too; `total` are the bytes of the file as it lies, None where that is not known.
+    Raises OSError where it cannot be opened.
     """
+
+    unit = "B"
 
     def __init__(self, source: str) -> None:
         self.lines = 0
         self._source = source
         self._opened: AbstractContextManager[BinaryIO]
         if source == "-":
-            self.size_bytes: int | None = None
+            self.total: int | None = None
             self._raw = cast("BufferedReader", sys.stdin.buffer)
             self._opened = nullcontext(self._raw)
         else:
             path = Path(source)
             self._raw = cast("BufferedReader", path.open("rb", buffering=_READ_BYTES))
             self._opened = self._raw
-            self.size_bytes = path.stat().st_size if path.is_file() else None
+            self.total = path.stat().st_size if path.is_file() else None
         self._read_bytes = 0
 
     def __enter__(self) -> Self:
@@ -63,11 +86,11 @@ class Recording:
         self._opened.__exit__(kind, error, trace)
 
     @property
-    def position_bytes(self) -> int:
+    def position(self) -> int:
         """How much of the file as it lies was read; of standard input, how much of what was in it."""
-        return self._read_bytes if self.size_bytes is None else self._raw.tell()
+        return self._read_bytes if self.total is None else self._raw.tell()
 
-    def blocks(self) -> Iterator[list[tuple[int, bytes]]]:
+    def blocks(self) -> Iterator[Block]:
         """Blocks of at most BLOCK_LINES lines with their numbers, from 1; blank ones are left out.
 
         Raises QuestionInvalid for a line longer than MAX_LINE_BYTES, and for packed bytes that are damaged or cut off.

@@ -17,7 +17,7 @@ from engine.replays.differences import Differences
 from engine.replays.items import Item, read_items
 from engine.replays.lane import Enrichment, Lane, StoreMaker, open_lane
 from engine.replays.reasons import Side
-from engine.replays.recording import Recording
+from engine.replays.recording import Source
 from engine.replays.sent import Sent
 from engine.replays.windows import AggregateDifferences, compare_windows
 from engine.rules.plan import Plan
@@ -48,7 +48,7 @@ class Replayed:
 
 
 async def replay(
-    recording: Recording,
+    recording: Source,
     new: Plan,
     old: Plan | None,
     enrichment: Enrichment,

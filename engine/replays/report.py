@@ -100,7 +100,7 @@ def _facet(facet: Facet) -> JsonObject:
 
 def _sample(sample: Sample) -> JsonObject:
     return {
-        "line": sample.line,
+        "line" if isinstance(sample.place, int) else "offset": sample.place,
         "id": sample.id,
         "type": sample.type,
         "time": None if sample.time_ms is None else format_time(sample.time_ms),

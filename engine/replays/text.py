@@ -144,7 +144,8 @@ def _facets(facets: Sequence[Facet]) -> str:
 def _sample_title(sample: Sample) -> str:
     when = "" if sample.time_ms is None else f" at {format_time(sample.time_ms)}"
     identity = "without an identity" if sample.id is None else shown(sample.id)
-    return f"line {sample.line}: {shown(sample.type) + ' ' if sample.type else ''}{identity}{when}"
+    place = f"{'line' if isinstance(sample.place, int) else 'offset'} {sample.place}"
+    return f"{place}: {shown(sample.type) + ' ' if sample.type else ''}{identity}{when}"
 
 
 def _sample_lines(sample: Sample) -> Iterator[str]:

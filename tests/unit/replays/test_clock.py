@@ -1,6 +1,7 @@
 """The time of a replay follows that of the events."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from engine.replays.clock import ReplayClock, steps
 from engine.replays.items import Item
@@ -9,8 +10,9 @@ DAY_MS = 86_400_000
 
 
 def cut(times_ms: Sequence[int | None], longest_ms: int | None) -> list[list[int]]:
-    items = [Item(number, {}) for number, _ in enumerate(times_ms)]
-    return [[item.line for item in step] for step, _ in steps(items, lambda item: times_ms[item.line], longest_ms)]
+    items = [Item(number, {"at": time_ms}) for number, time_ms in enumerate(times_ms)]
+    pieces = steps(items, lambda item: cast("int | None", (item.data or {})["at"]), longest_ms)
+    return [[int(item.place) for item in step] for step, _ in pieces]
 
 
 def test_what_lies_close_together_goes_through_at_once() -> None:

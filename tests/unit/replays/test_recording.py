@@ -49,7 +49,7 @@ def test_lines_keep_their_numbers_where_blank_ones_are_left_out(tmp_path: Path) 
 
     with Recording(str(path)) as opened:
         assert [*opened.blocks()] == [[(1, b"{}\n"), (4, b"[1]\n"), (5, b"last")]]
-        assert opened.position_bytes == path.stat().st_size
+        assert opened.position == path.stat().st_size
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
