@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from engine.event import DUPLICATE, REJECTED, Event, FilterCounts, JsonObject
+from engine.event import BLOCKED, DUPLICATE, REJECTED, Event, FilterCounts, JsonObject, Outcome
 from engine.replays.decisions import Facet
 from engine.replays.items import Item
 from engine.replays.sent import Sent
@@ -99,6 +99,8 @@ def cause_of(old: Side, new: Side, item: Item, sent: tuple[Sent, Sent], index: i
             names = [name for name in names if old.blocks(name) or new.blocks(name)] or names
         if names:
             return Cause(FILTERS, tuple(names))
+    elif blockers := [name for side, end in zip((old, new), ends, strict=True) if (name := _blocker(side, end))]:
+        return Cause(FILTERS, tuple(dict.fromkeys(blockers)))
     statuses = {end.status for end in ends if end is not None}
     if DUPLICATE in statuses:
         return Cause("deduplication")
@@ -111,13 +113,18 @@ def cause_of(old: Side, new: Side, item: Item, sent: tuple[Sent, Sent], index: i
 
 
 def why(old: Side, new: Side, item: Item, sent: tuple[Sent, Sent], index: int, cause: Cause) -> list[Why]:
-    """The difference in each filter of the cause, test by test; for other causes, how the event ended."""
-    if cause.kind != FILTERS:
+    """The difference in each filter of the cause, test by test; for other causes, and copies that met no filter, how the event ended."""
+    if cause.kind != FILTERS or any(one.contexts[index] is None for one in sent):
         ends = [one.outcomes[index] for one in sent]
         told = [end.message or end.status if end is not None else "" for end in ends]
         return [Why("", [told[0]], [told[1]])] if ends[0] != ends[1] else []
     was, is_now = old.judged(item, sent[0], index), new.judged(item, sent[1], index)
     return [_why(name, was.get(name), is_now.get(name)) for name in cause.filters]
+
+
+def _blocker(side: Side, end: Outcome | None) -> str:
+    """The filter that ended an event, or the one that it is a copy of; empty where none did."""
+    return end.code if end is not None and end.status == BLOCKED and end.code in side.places else ""
 
 
 def _acting_otherwise(

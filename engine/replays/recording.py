@@ -14,15 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self, cast
 
+from engine.egress.letters import MAX_LINE_BYTES
 from engine.errors import QuestionInvalid
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
-
-MAX_LINE_BYTES: Final = 256 << 20
-"""More than the longest dead letter can have: an event of the largest size, every byte of it escaped."""
 
 BLOCK_LINES: Final = 500
 """As `process` takes them."""

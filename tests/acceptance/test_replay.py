@@ -1,14 +1,20 @@
 """`rulemill replay` as a process: recordings of every kind, what is told, and the gate."""
 
+import fcntl
 import gzip
 import json
+import os
+import pty
+import struct
+import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import rulemill
+from tests.acceptance.processes import COMMAND, TIMEOUT_S, environment, rulemill
 from tests.acceptance.samples import ndjson, read_lines
 from tests.acceptance.two_rulesets import EVENTS, answer, shown_in, write_two
 
@@ -93,6 +99,22 @@ def test_what_cannot_be_done_ends_with_2_and_says_why(two: Path, arguments: tupl
 
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert message in ended.stderr.decode()
+
+
+def test_on_a_terminal_it_shows_how_far_it_is_and_takes_that_away_at_the_end(two: Path) -> None:
+    reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [*COMMAND, "replay", "monday.ndjson"]
+    ended = subprocess.run(
+        command, cwd=two, env=environment(), stdout=subprocess.PIPE, stderr=writer, timeout=TIMEOUT_S, check=True
+    )
+    os.close(writer)
+    shown = os.read(reader, 65_536).decode()
+    os.close(reader)
+
+    assert f"0.00/{(two / 'monday.ndjson').stat().st_size} " in shown
+    assert shown.endswith(" \r")
+    assert ended.stdout.decode() == shown_in(PAGE, "rulemill replay monday.ndjson")
 
 
 def test_rules_with_errors_on_either_side_end_with_1_and_their_findings(two: Path) -> None:

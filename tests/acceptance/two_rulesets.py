@@ -53,7 +53,16 @@ def write_two(directory: Path) -> None:
 
 def answer(number: int, **members: object) -> dict[str, Any]:
     at = f"2026-03-02T09:{number:02}:00.000Z"
-    return {"kind": "answer", "id": f"a{number}", "user": "ann", "at": at, "agent": "browser", "points": 2, "took_ms": 2_000, **members}
+    return {
+        "kind": "answer",
+        "id": f"a{number}",
+        "user": "ann",
+        "at": at,
+        "agent": "browser",
+        "points": 2,
+        "took_ms": 2_000,
+        **members,
+    }
 
 
 EVENTS: Final = [

@@ -50,6 +50,20 @@ async def test_of_a_block_the_blocking_filter_is_the_cause_and_what_it_keeps_fro
     assert (window["old"], window["new"]) == ({"answers": 8, "points": 8}, {"answers": 10, "points": 10})
 
 
+async def test_what_becomes_of_a_copy_is_put_down_to_the_filter_that_blocked_the_event(project: Project) -> None:
+    project.change("contains: robot", "contains: nobody")
+    event = answer(1, agent="a robot")
+
+    report = await project.report([event, event])
+
+    assert changes(report) == [
+        (["robots"], [("outcome", "blocked (robots: robot)", "accepted")], 1),
+        (["robots"], [("outcome", "blocked (robots: robot)", "duplicate")], 1),
+    ]
+    (why,) = report["groups"][1]["samples"][0]["why"]
+    assert why == {"filter": None, "old": ["blocked by filter `robots`: robot"], "new": ["duplicate"]}
+
+
 async def test_a_filter_that_is_only_in_one_ruleset_is_named_and_said_to_be_missing_in_the_other(project: Project) -> None:
     project.change("filters:", "filters:\n  rich: {when: {points: {gte: 5}}, then: {route: {to: review, mode: copy}}}")
 
