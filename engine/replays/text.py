@@ -122,7 +122,7 @@ def _left_out(report: Report) -> list[str]:
     lines = []
     if rest:
         events = sum(group.events for group in rest)
-        lines.append(f"… and {events:,} more events in {len(rest):,} smaller groups; `--groups {len(groups)}` shows all")
+        lines.append(f"… smaller groups left out: {len(rest):,}, events in them: {events:,}; `--groups {len(groups)}` shows all")
     if ungrouped:
         lines.append(f"… and {ungrouped:,} events that changed in more ways than are told apart")
     return ["", *lines] if lines else []
@@ -158,7 +158,7 @@ def _sample_lines(sample: Sample) -> Iterator[str]:
 def _why(why: Why) -> Iterator[str]:
     for side, lines in (("old", why.old), ("new", why.new)):
         for line in lines:
-            yield f"{f'{why.filter} ' if why.filter else ''}{side}  {line}"
+            yield f"{f'{why.filter} ' if why.filter else ''}{side}  {_printable(line)}"
 
 
 def _member(member: Member) -> str:
