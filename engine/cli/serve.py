@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import socket
 
@@ -34,6 +35,7 @@ from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
 from engine.operations.explanation_forms import in_json
 from engine.operations.in_service import OneProcess
+from engine.operations.live_groups import count_states
 from engine.operations.logs import set_up_logs
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
@@ -200,7 +202,8 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         pool=pool,
         onlookers=onlookers,
     )
-    reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good)
+    counted = partial(count_states, store)
+    reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good, counted)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms if member is None else None, notices=settings.rules.watch)
     http = settings.http

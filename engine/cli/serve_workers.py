@@ -6,9 +6,11 @@ Rule of the file: no event comes through here.
 import asyncio
 import signal
 from contextlib import suppress
+from functools import partial
 
 import uvloop
 
+from engine.cli.counting import count_in_store
 from engine.clock import SystemClock
 from engine.ingress.server import address_of, listen
 from engine.operations.reload import Reloader
@@ -65,7 +67,8 @@ async def _supervise(settings: Settings, on_disk: RulesOnDisk, mark: str, state:
             supervisor.replace,
             figures.forget,
         )
-        reloader = Reloader(rules, on_disk, state, mark, settings.rules.last_good)
+        counted = partial(count_in_store, settings)
+        reloader = Reloader(rules, on_disk, state, mark, settings.rules.last_good, counted)
         handlers.update(answers(supervisor, figures, reloader))
         watching = asyncio.create_task(_watch(settings, reloader, supervisor), name="rules watch")
         try:

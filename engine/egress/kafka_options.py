@@ -61,9 +61,7 @@ _OWN: Final = {
 
 def producer_config(settings: KafkaSettings) -> Config:
     """What a producer is made with. Raises SettingsInvalid for everything that is wrong without asking a broker."""
-    options = dict(option.get_secret_value().split("=", 1) for option in settings.options)
-    if faults := _faults(settings, options):
-        raise SettingsInvalid("the settings of Kafka cannot be used\n" + "\n".join(f"- {fault}" for fault in faults))
+    options = _options(settings)
     config = {**_DEFAULTS, **_connection(settings), "linger.ms": settings.linger_ms, "compression.type": settings.compression}
     config |= {**options, **_DELIVERY}
     try:
@@ -71,6 +69,19 @@ def producer_config(settings: KafkaSettings) -> Config:
     except KafkaException as error:
         raise SettingsInvalid(f"the settings of Kafka cannot be used: {error.args[0].str()}; see `kafka.options`") from None
     return config
+
+
+def connection_config(settings: KafkaSettings) -> Config:
+    """What a client that only reads is made with. Raises SettingsInvalid as `producer_config` does."""
+    options = _options(settings)
+    return {"client.id": _DEFAULTS["client.id"], "log_level": _DEFAULTS["log_level"], **_connection(settings), **options}
+
+
+def _options(settings: KafkaSettings) -> dict[str, str]:
+    options = dict(option.get_secret_value().split("=", 1) for option in settings.options)
+    if faults := _faults(settings, options):
+        raise SettingsInvalid("the settings of Kafka cannot be used\n" + "\n".join(f"- {fault}" for fault in faults))
+    return options
 
 
 def _faults(settings: KafkaSettings, options: Mapping[str, str]) -> list[str]:

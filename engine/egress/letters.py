@@ -80,7 +80,7 @@ def _read(number: int, mark: Mark, line: bytes) -> Letter | NoLetter:
     stage, code, reason, ruleset = (content.get(name) for name in _TEXTS)
     if not (isinstance(stage, str) and isinstance(code, str) and isinstance(reason, str) and isinstance(ruleset, str)):
         return NoLetter(number, f"one of {', '.join(f'`{name}`' for name in _TEXTS)} is missing or no text")
-    time_ms, raw, identity = parse_time(content.get("time")), _raw(content), content.get("id")
+    time_ms, raw, identity = parse_time(content.get("time")), raw_of(content), content.get("id")
     if time_ms is None:
         return NoLetter(number, "`time` is missing or not a time")
     if raw is None:
@@ -88,7 +88,8 @@ def _read(number: int, mark: Mark, line: bytes) -> Letter | NoLetter:
     return Letter(number, mark, time_ms, stage, code, reason, ruleset, identity if isinstance(identity, str) else None, raw)
 
 
-def _raw(content: JsonObject) -> bytes | None:
+def raw_of(content: JsonObject) -> bytes | None:
+    """The event of a letter that was read as JSON; None where it has none."""
     raw, digits = content.get("raw"), content.get("raw_hex")
     if isinstance(raw, str):
         return raw.encode()

@@ -84,6 +84,8 @@ _RELOADED: Final[JsonObject] = {
                 "deduplication": _DIFFERENCE,
             },
         },
+        "plan": {"type": "object", "description": "Every part and its fate, as `rulemill plan --format json` gives them."},
+        "text": {"type": "string", "description": "The same for people."},
         "sections": {"type": "object"},
         "findings": _FINDINGS,
         "workers": _WORKERS,

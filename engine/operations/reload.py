@@ -6,12 +6,17 @@ kept. Rule of the file: everything is built before anything is swapped; whatever
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.errors import StoreUnavailable
 from engine.event import JsonObject
 from engine.operations.in_service import InService, NotTaken
 from engine.operations.last_good import keep_last_good
+from engine.operations.live_groups import Count, LiveGroups, count_nothing
+from engine.operations.plan_forms import Change, plan_as_json, plan_human
 from engine.operations.rules_on_disk import Attempt, RulesOnDisk
 from engine.operations.rules_state import (
     ActiveRules,
@@ -25,36 +30,51 @@ from engine.operations.rules_state import (
     state_as_json,
 )
 from engine.rules.changes import Changes, changes
+from engine.rules.consequences import consequences
 from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
 
 _log = logging.getLogger("rulemill.rules")
+_IN_SERVICE = "what is in service"
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """How an attempt ended: `rejected`, or with what it `changed` (or would have, in a dry run). `plan` is None where refused."""
+    """How an attempt ended: `rejected`, or with what it `changed` (or would have, in a dry run). `plan` is None where refused.
+
+    `consequences` is None where refused; what is in the store was counted in a dry run alone.
+    """
 
     plan: Plan | None
     before: Plan
     findings: tuple[Finding, ...]
     changed: Changes | None = None
     rejected: RejectedRules | None = None
+    consequences: Change | None = None
 
 
 class Reloader:
     """Puts what is in the directory in service. One attempt at a time.
 
     `seen` is the mark of the contents that the last attempt saw. `last_good` is where a copy is kept of what works, None for
-    nowhere.
+    nowhere. `count` says how much state there is, for dry runs.
     """
 
-    def __init__(self, service: InService, on_disk: RulesOnDisk, state: ReloadState, seen: str, last_good: Path | None) -> None:
+    def __init__(
+        self,
+        service: InService,
+        on_disk: RulesOnDisk,
+        state: ReloadState,
+        seen: str,
+        last_good: Path | None,
+        count: Count = count_nothing,
+    ) -> None:
         self.state = state
         self.on_disk = on_disk
         self._service = service
         self._seen = seen
         self._last_good = last_good
+        self._count = count
         self._told = seen
         self._lock = asyncio.Lock()
 
@@ -78,7 +98,9 @@ class Reloader:
                 staged = await self._service.stage(plan, attempt.compiled.contents)
             except NotTaken as error:
                 return self._refuse(replace(attempt, problem=str(error)), before, dry_run=dry_run)
-            result = Reload(plan, before, tuple(attempt.compiled.findings), changes(before, plan))
+            change = await self._consequences(before, plan, count=dry_run)
+            changed = changes(before, plan)
+            result = Reload(plan, before, tuple(attempt.compiled.findings), changed, consequences=change)
             if dry_run or plan.ruleset.digest == before.ruleset.digest:
                 await staged.drop()
             else:
@@ -103,6 +125,16 @@ class Reloader:
     async def close(self) -> None:
         """Let go of all sources; call it when the processor has ended."""
         await self._service.close()
+
+    async def _consequences(self, old: Plan, new: Plan, *, count: bool) -> Change:
+        """What a change does; with `count`, and where the store answers, also how much state there is."""
+        directory = self.on_disk.directory
+        parts = consequences(old, new, directory, directory)
+        states = [part.state for part in parts if part.state] if count else []
+        live: Mapping[str, LiveGroups] = {}
+        with suppress(StoreUnavailable):
+            live = await self._count(states)
+        return Change(old.id, new.id, _IN_SERVICE, str(directory), parts, live)
 
     async def _accept(self, attempt: Attempt, plan: Plan) -> None:
         state, now_ms = self.state, self._service.now_ms()
@@ -160,6 +192,8 @@ def reload_as_json(ended: Reload, *, dry_run: bool) -> JsonObject:
         "swapped": plan.ruleset.digest != ended.before.ruleset.digest,
         "dry_run": dry_run,
         "changes": None if ended.changed is None else changes_as_json(ended.changed),
+        "plan": None if ended.consequences is None else plan_as_json(ended.consequences),
+        "text": "" if ended.consequences is None else plan_human(ended.consequences),
         "sections": sections(plan),
         "findings": findings_as_json(ended.findings),
     }

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from engine.event import JsonObject
 from engine.metrics import AggregationCounts
-from engine.operations.feed import Feed
 from engine.pipeline.aggregate import read_values
 from engine.pipeline.processor import Processor
 from engine.ports import StateStore, StoredPartial
@@ -16,6 +15,19 @@ from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.plan import Plan
 from engine.rules.times import format_nearest
 from engine.rules.values import json_bytes
+
+
+class Fed(Protocol):
+    """What fed a processor."""
+
+    @property
+    def lines(self) -> int:
+        """How many lines it gave."""
+
+    @property
+    def dead_letters(self) -> int:
+        """How many of them it put aside as dead letters."""
+
 
 _FOREVER_MS = 1 << 60
 _NOTHING = AggregationCounts()
@@ -31,7 +43,7 @@ async def write_aggregates(plan: Plan, store: StateStore, path: Path | None) -> 
     with nullcontext() if path is None else path.open("wb", buffering=1 << 20) as out:
         for name, aggregation in plan.aggregations.items():
             counts[name] = 0
-            async for rows in _keys(store, aggregation):
+            async for rows in partials_by_key(store, aggregation):
                 if any(row.owner not in committed for row in rows):
                     committed |= await store.committed(sorted({row.owner for row in rows}))
                 counts[name] += _write_windows(out, aggregation, rows, committed)
@@ -39,7 +51,7 @@ async def write_aggregates(plan: Plan, store: StateStore, path: Path | None) -> 
 
 
 def summary(
-    processor: Processor, plan: Plan, groups: Mapping[str, int], feed: Feed, claims_forgotten: int, seconds: float
+    processor: Processor, plan: Plan, groups: Mapping[str, int], feed: Fed, claims_forgotten: int, seconds: float
 ) -> JsonObject:
     """The counts of a run, in the form that `--summary` writes."""
     stages = processor.stages
@@ -67,7 +79,7 @@ def summary(
     }
 
 
-async def _keys(store: StateStore, aggregation: AggregationPlan) -> AsyncIterator[list[StoredPartial]]:
+async def partials_by_key(store: StateStore, aggregation: AggregationPlan) -> AsyncIterator[list[StoredPartial]]:
     """All partials of an aggregation, those of one key together where windows are made of several panes."""
     several_panes = aggregation.rule.size_ms != aggregation.rule.every_ms
     gathered: list[StoredPartial] = []

@@ -72,6 +72,15 @@ def explanation_lines(found: Explanation, indent: str = "") -> Iterator[tuple[Tr
         yield from explanation_lines(part, indent + _INDENT)
 
 
+def test_lines(found: Explanation) -> Iterator[tuple[Truth, str]]:
+    """The tests alone, in the order written, each as one line with its result; those on elements of arrays are left out."""
+    if is_joint(found):
+        for part in found.parts:
+            yield from test_lines(part)
+    else:
+        yield found.result, _test(found)
+
+
 def action_as_json(acted: Acted) -> JsonObject:
     """An action of a filter that matched: whether it was done, and if not, why."""
     described: JsonObject = {"action": action_text(acted.action), "done": not acted.note}

@@ -13,6 +13,7 @@ from engine.app import SOURCE_KINDS, build_processor
 from engine.ingress.access import AccessPolicy
 from engine.ingress.http import create_app
 from engine.operations.activity import Activity
+from engine.operations.in_service import OneProcess
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
 from engine.operations.rules_on_disk import RulesOnDisk
@@ -71,7 +72,7 @@ async def running(directory: Path, *, received: bool = False, policy: AccessPoli
         topic="out",
         onlookers=onlookers,
     )
-    reloader = Reloader(processor, on_disk, start.state, start.mark, None)
+    reloader = Reloader(OneProcess(processor), on_disk, start.state, start.mark, None)
     live = LiveParts(processor, Activity(clock, lambda: 0, lambda: 0), "memory", "file", lambda: None, NOW_MS)
     service = EngineService(live, RequestLimits(100_000, 100, max_explained=3), reloader)
     app = create_app(service, (), policy or AccessPolicy(), Witness(onlookers))
