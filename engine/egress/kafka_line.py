@@ -98,6 +98,9 @@ class KafkaLine:
     def _pieces(self) -> list[Piece]:
         return [*self._out, *self._again, *self._queue]
 
+    def _pending(self) -> int:
+        return sum([piece.pending for piece in self._out])
+
     def _fail(self, why: str) -> None:
         """Nothing more comes of this producer."""
         self._fatal = why
@@ -150,7 +153,8 @@ class KafkaLine:
 
     def _tick(self) -> None:
         """Serve what the producer has to report, and come again: soon while it reports, seldom where there is nothing to report."""
-        if self._producer.poll(0):
+        waiting = self._pending()
+        if self._producer.poll(0) and self._pending() < waiting:  # else it told of connections alone
             self._heard_s = self._loop.time()
             self._settle()
         silent_s = self._loop.time() - self._heard_s
