@@ -15,7 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
 
 from engine.errors import SettingsInvalid
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 
 REDIS_FAILURES: Final = (RedisError, RedisClusterException, OSError)
 """Everything that redis-py raises where a request was not answered as it should be."""

@@ -7,194 +7,31 @@ In the file and in the environment durations are `500ms 30s 5m 1h 7d` and sizes 
 relative to the working directory. An environment variable that is empty counts as not set.
 """
 
-import ipaddress
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, SecretStr
 
 from engine.settings_reading import Env, Named, Several, read_model
+from engine.settings_values import (
+    Options,
+    RedisAddress,
+    Switch,
+    Tokens,
+    Topic,
+    duration,
+    read_brokers,
+    read_host,
+    read_lower,
+    read_redis_addresses,
+    read_redis_prefix,
+    size,
+    whole,
+)
 
 DEFAULT_FILE: Final = Path("config.yaml")
 """The settings file that is read where none is named and this one exists."""
-
-_DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
-_UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_SIZE: Final = re.compile(r"([0-9]{1,12}) ?(B|KiB|MiB|GiB|)")
-_UNITS_BYTES: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_WORDS: Final = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False, "1": True, "0": False}
-_HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{16,512}={0,2}")
-_BROKER: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
-_TOPIC: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}")
-_REDIS_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253}))(?::([1-9][0-9]{0,4}))?")
-_REDIS_PREFIX: Final = re.compile(r"[A-Za-z0-9._:/-]{0,63}[A-Za-z0-9._/-]")
-
-
-@dataclass(frozen=True)
-class Quantity(BeforeValidator):
-    """Reads a number within bounds. `expected` says which are taken; `units` are those it may be written in, with their size."""
-
-    expected: str = ""
-    units: tuple[tuple[str, int], ...] = ()
-
-    def shown(self, value: int) -> str:
-        """The value as it can be written, in the largest unit that leaves it whole."""
-        for unit, size in reversed(self.units):
-            if value and value % size == 0:
-                return f"{value // size}{unit}"
-        return f"{value}{self.units[0][0] if self.units else ''}"
-
-
-def _whole(least: int, most: int) -> Quantity:
-    expected = f"a whole number from {least} to {most}"
-
-    def read(value: object) -> int:
-        text = str(value)
-        if not re.fullmatch("[0-9]{1,18}", text) or not least <= int(text) <= most:
-            raise ValueError(expected)
-        return int(text)
-
-    return Quantity(read, expected=expected)
-
-
-def _quantity(pattern: re.Pattern[str], units: Mapping[str, int], least: str, most: str, kind: str) -> Quantity:
-    expected = f"a {kind} from {least} to {most}"
-
-    def amount(text: str) -> int | None:
-        match = pattern.fullmatch(text)
-        return int(match[1]) * units[match[2]] if match else None
-
-    def read(value: object) -> int:
-        found = value if type(value) is int else amount(str(value))
-        lowest, highest = amount(least), amount(most)
-        if found is None or lowest is None or highest is None or not lowest <= found <= highest:
-            raise ValueError(expected)
-        return found
-
-    return Quantity(read, expected=expected, units=tuple(units.items()))
-
-
-def _duration(least: str, most: str) -> Quantity:
-    return _quantity(_DURATION, _UNITS_MS, least, most, "duration")
-
-
-def _size(least: str, most: str) -> Quantity:
-    return _quantity(_SIZE, _UNITS_BYTES, least, most, "size")
-
-
-def _read_bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() not in _WORDS:
-        raise ValueError("`true` or `false`")
-    return _WORDS[str(value).lower()]
-
-
-def _read_host(value: str) -> str:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        if not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdecimal():
-            raise ValueError("the address to listen on, such as `127.0.0.1`, `::` or `localhost`") from None
-    return value
-
-
-def read_tokens(text: str) -> tuple[SecretStr, ...]:
-    """The tokens in a text, which has `,` or line ends between them; there may be none.
-
-    A token is what `Authorization: Bearer` takes, and long enough not to be guessed. Raises ValueError, without what was found.
-    """
-    tokens = [token for line in text.splitlines() for part in line.split(",") if (token := part.strip())]
-    if not all(_TOKEN.fullmatch(token) for token in tokens):
-        raise ValueError("tokens of 16 to 512 letters, digits and `-._~+/`, such as `openssl rand -hex 32` makes")
-    return tuple(map(SecretStr, tokens))
-
-
-def _read_listed_tokens(value: object) -> object:
-    return read_tokens(value) if isinstance(value, str) else value
-
-
-def _read_topic(value: str) -> str:
-    if not _TOPIC.fullmatch(value):
-        raise ValueError("1 to 249 letters, digits, `.`, `_` and `-`, not beginning with `.`")
-    return value
-
-
-class RedisAddress(str):
-    """Where a Redis server is, as `host:port`; an IPv6 address stands in brackets, and the port is 6379 where none is written."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, host: str, port: int) -> "RedisAddress":
-        """The address of a port at a host."""
-        return cls(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-
-    @property
-    def host(self) -> str:
-        """The name or address, without brackets."""
-        match = _REDIS_ADDRESS.fullmatch(self)
-        return "" if match is None else match[1] or match[2]
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        match = _REDIS_ADDRESS.fullmatch(self)
-        return int(match[3] or 6379) if match else 0
-
-
-def _read_redis_addresses(value: object) -> tuple[RedisAddress, ...]:
-    parts = value.split(",") if isinstance(value, str) else list(value) if isinstance(value, tuple | list) else []
-    addresses = tuple(RedisAddress(part.strip()) for part in parts)
-    if not addresses or not all(address.host and address.port <= 65_535 for address in addresses):
-        raise ValueError("`host:port`, such as `localhost:6379`; with `cluster: true` several")
-    return addresses
-
-
-def _read_redis_prefix(value: str) -> str:
-    if not _REDIS_PREFIX.fullmatch(value):
-        raise ValueError("1 to 64 letters, digits and `._:/-`, not ending with `:`")
-    return value
-
-
-def _read_lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _read_brokers(value: str) -> str:
-    if not all(_BROKER.fullmatch(broker) for broker in value.split(",")):
-        raise ValueError("brokers as `HOST:PORT`, with `,` between them")
-    return value
-
-
-def _read_options(text: object) -> object:
-    """Options as `name=value` with `,` between them, or as an object in JSON, which takes every value."""
-    if not isinstance(text, str):
-        return text
-    try:
-        options = orjson.loads(text) if text.startswith("{") else dict(part.strip().split("=", 1) for part in text.split(","))
-    except ValueError:
-        options = None
-    if not isinstance(options, dict) or not all(isinstance(value, str | int | float) for value in options.values()):
-        raise ValueError(
-            'names of librdkafka with their values: `linger.ms=20,client.id=a`, or `{"linger.ms": 20, "client.id": "a"}`'
-        )
-    return tuple(SecretStr(f"{name}={_option_text(value)}") for name, value in options.items())
-
-
-def _option_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-Switch = Annotated[bool, BeforeValidator(_read_bool)]
-Topic = Annotated[str, AfterValidator(_read_topic)]
-Options = Annotated[tuple[SecretStr, ...], BeforeValidator(_read_options)]
-Tokens = Annotated[tuple[SecretStr, ...], BeforeValidator(_read_listed_tokens)]
 
 
 class _Section(BaseModel):
@@ -213,32 +50,32 @@ class HttpSettings(_Section):
     those in a file, one a line, are added to those that are listed.
     """
 
-    host: Annotated[str, AfterValidator(_read_host), Env("HTTP_HOST")] = "127.0.0.1"
-    port: Annotated[int, _whole(0, 65_535), Env("HTTP_PORT")] = 8080
+    host: Annotated[str, AfterValidator(read_host), Env("HTTP_HOST")] = "127.0.0.1"
+    port: Annotated[int, whole(0, 65_535), Env("HTTP_PORT")] = 8080
     ingest_tokens: Annotated[Tokens, Several(), Env("HTTP_INGEST_TOKENS")] = ()
     ingest_tokens_file: Annotated[Path | None, Env("HTTP_INGEST_TOKENS_FILE")] = None
     admin_tokens: Annotated[Tokens, Several(), Env("HTTP_ADMIN_TOKENS")] = ()
     admin_tokens_file: Annotated[Path | None, Env("HTTP_ADMIN_TOKENS_FILE")] = None
     allow_unauthenticated: Annotated[Switch, Env("HTTP_ALLOW_UNAUTHENTICATED")] = False
-    max_body_bytes: Annotated[int, _size("1KiB", "1GiB"), Env("HTTP_MAX_BODY")] = Field(
+    max_body_bytes: Annotated[int, size("1KiB", "1GiB"), Env("HTTP_MAX_BODY")] = Field(
         default=8 << 20, validation_alias="max_body"
     )
-    max_bodies_bytes: Annotated[int, _size("1KiB", "64GiB"), Env("HTTP_MAX_BODIES")] = Field(
+    max_bodies_bytes: Annotated[int, size("1KiB", "64GiB"), Env("HTTP_MAX_BODIES")] = Field(
         default=128 << 20, validation_alias="max_bodies"
     )
-    max_events: Annotated[int, _whole(1, 1_000_000), Env("HTTP_MAX_EVENTS")] = 10_000
-    max_explained: Annotated[int, _whole(1, 1_000), Env("HTTP_MAX_EXPLAINED")] = 20
-    max_event_bytes: Annotated[int, _size("256", "64MiB"), Env("HTTP_MAX_EVENT")] = Field(
+    max_events: Annotated[int, whole(1, 1_000_000), Env("HTTP_MAX_EVENTS")] = 10_000
+    max_explained: Annotated[int, whole(1, 1_000), Env("HTTP_MAX_EXPLAINED")] = 20
+    max_event_bytes: Annotated[int, size("256", "64MiB"), Env("HTTP_MAX_EVENT")] = Field(
         default=1 << 20, validation_alias="max_event"
     )
-    max_head_bytes: Annotated[int, _size("1KiB", "1MiB"), Env("HTTP_MAX_HEAD")] = Field(
+    max_head_bytes: Annotated[int, size("1KiB", "1MiB"), Env("HTTP_MAX_HEAD")] = Field(
         default=32 << 10, validation_alias="max_head"
     )
-    max_connections: Annotated[int, _whole(1, 1_000_000), Env("HTTP_MAX_CONNECTIONS")] = 10_000
-    read_timeout_ms: Annotated[int, _duration("100ms", "1h"), Env("HTTP_READ_TIMEOUT")] = Field(
+    max_connections: Annotated[int, whole(1, 1_000_000), Env("HTTP_MAX_CONNECTIONS")] = 10_000
+    read_timeout_ms: Annotated[int, duration("100ms", "1h"), Env("HTTP_READ_TIMEOUT")] = Field(
         default=60_000, validation_alias="read_timeout"
     )
-    keep_alive_ms: Annotated[int, _duration("0s", "1h"), Env("HTTP_KEEP_ALIVE")] = Field(
+    keep_alive_ms: Annotated[int, duration("0s", "1h"), Env("HTTP_KEEP_ALIVE")] = Field(
         default=75_000, validation_alias="keep_alive"
     )
 
@@ -255,18 +92,18 @@ class ProcessorSettings(_Section):
     """
 
     enabled: Annotated[Switch, Env("EVENT_PROCESSOR_ENABLED")] = True
-    workers: Annotated[int, _whole(1, 256), Env("EVENT_PROCESSOR_WORKERS")] = 1
-    buffer_size: Annotated[int, _whole(1, 1_000_000), Env("EVENT_PROCESSOR_BUFFER_SIZE")] = 10_000
-    buffer_bytes: Annotated[int, _size("64KiB", "64GiB"), Env("EVENT_PROCESSOR_BUFFER_MEMORY")] = Field(
+    workers: Annotated[int, whole(1, 256), Env("EVENT_PROCESSOR_WORKERS")] = 1
+    buffer_size: Annotated[int, whole(1, 1_000_000), Env("EVENT_PROCESSOR_BUFFER_SIZE")] = 10_000
+    buffer_bytes: Annotated[int, size("64KiB", "64GiB"), Env("EVENT_PROCESSOR_BUFFER_MEMORY")] = Field(
         default=64 << 20, validation_alias="buffer_memory"
     )
-    max_batch: Annotated[int, _whole(1, 100_000), Env("EVENT_PROCESSOR_MAX_BATCH")] = 1_000
-    max_held: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_HELD")] = 50_000
-    max_deferred: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_DEFERRED")] = 10_000
-    max_copies: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_COPIES")] = 10_000
-    recent_keys: Annotated[int, _whole(0, 10_000_000), Env("EVENT_PROCESSOR_RECENT_KEYS")] = 50_000
-    tracked_keys: Annotated[int, _whole(1, 10_000_000), Env("EVENT_PROCESSOR_TRACKED_KEYS")] = 50_000
-    shutdown_timeout_ms: Annotated[int, _duration("0s", "1h"), Env("EVENT_PROCESSOR_SHUTDOWN_TIMEOUT")] = Field(
+    max_batch: Annotated[int, whole(1, 100_000), Env("EVENT_PROCESSOR_MAX_BATCH")] = 1_000
+    max_held: Annotated[int, whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_HELD")] = 50_000
+    max_deferred: Annotated[int, whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_DEFERRED")] = 10_000
+    max_copies: Annotated[int, whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_COPIES")] = 10_000
+    recent_keys: Annotated[int, whole(0, 10_000_000), Env("EVENT_PROCESSOR_RECENT_KEYS")] = 50_000
+    tracked_keys: Annotated[int, whole(1, 10_000_000), Env("EVENT_PROCESSOR_TRACKED_KEYS")] = 50_000
+    shutdown_timeout_ms: Annotated[int, duration("0s", "1h"), Env("EVENT_PROCESSOR_SHUTDOWN_TIMEOUT")] = Field(
         default=30_000, validation_alias="shutdown_timeout"
     )
 
@@ -281,7 +118,7 @@ class RulesSettings(_Section):
 
     path: Annotated[Path, Env("RULES_PATH")] = Path("rules")
     reload: Annotated[Literal["auto", "manual"], Env("RULES_RELOAD")] = "auto"
-    poll_ms: Annotated[int, _duration("100ms", "1h"), Env("RULES_POLL")] = Field(default=2_000, validation_alias="poll")
+    poll_ms: Annotated[int, duration("100ms", "1h"), Env("RULES_POLL")] = Field(default=2_000, validation_alias="poll")
     watch: Annotated[Switch, Env("RULES_WATCH")] = True
     last_good: Annotated[Path | None, Env("RULES_LAST_GOOD")] = None
     shadow: Annotated[Path | None, Env("RULES_SHADOW")] = None
@@ -295,13 +132,13 @@ class SqliteSettings(_Section):
 
     path: Annotated[Path, Env("SQLITE_PATH")] = Path("state/rulemill.db")
     synchronous: Annotated[Literal["normal", "full"], Env("SQLITE_SYNCHRONOUS")] = "full"
-    cache_bytes: Annotated[int, _size("1MiB", "64GiB"), Env("SQLITE_CACHE")] = Field(default=64 << 20, validation_alias="cache")
+    cache_bytes: Annotated[int, size("1MiB", "64GiB"), Env("SQLITE_CACHE")] = Field(default=64 << 20, validation_alias="cache")
 
 
 class MemorySettings(_Section):
     """The state store that a restart empties. Beyond `max_claims` the oldest claims are forgotten."""
 
-    max_claims: Annotated[int, _whole(1_000, 100_000_000), Env("MEMORY_MAX_CLAIMS")] = 1_000_000
+    max_claims: Annotated[int, whole(1_000, 100_000_000), Env("MEMORY_MAX_CLAIMS")] = 1_000_000
 
 
 class RedisSettings(_Section):
@@ -313,8 +150,8 @@ class RedisSettings(_Section):
     write before it counts as done, for which the server waits `wait_timeout_ms`.
     """
 
-    address: Annotated[tuple[RedisAddress, ...], PlainValidator(_read_redis_addresses), Several(), Env("REDIS_ADDRESS")] = (
-        _read_redis_addresses("localhost:6379")
+    address: Annotated[tuple[RedisAddress, ...], PlainValidator(read_redis_addresses), Several(), Env("REDIS_ADDRESS")] = (
+        read_redis_addresses("localhost:6379")
     )
     cluster: Annotated[Switch, Env("REDIS_CLUSTER")] = False
     username: Annotated[str | None, Env("REDIS_USERNAME")] = None
@@ -323,18 +160,18 @@ class RedisSettings(_Section):
     tls_ca_file: Annotated[Path | None, Env("REDIS_TLS_CA_FILE")] = None
     tls_cert_file: Annotated[Path | None, Env("REDIS_TLS_CERT_FILE")] = None
     tls_key_file: Annotated[Path | None, Env("REDIS_TLS_KEY_FILE")] = None
-    pool_size: Annotated[int, _whole(1, 10_000), Env("REDIS_POOL_SIZE")] = 10
-    enrichment_db: Annotated[int, _whole(0, 1_000_000), Env("REDIS_ENRICHMENT_DB")] = 1
-    aggregation_db: Annotated[int, _whole(0, 1_000_000), Env("REDIS_AGGREGATION_DB")] = 2
-    deduplication_db: Annotated[int, _whole(0, 1_000_000), Env("REDIS_DEDUPLICATION_DB")] = 3
-    prefix: Annotated[str, AfterValidator(_read_redis_prefix), Env("REDIS_PREFIX")] = "rulemill"
-    connect_timeout_ms: Annotated[int, _duration("10ms", "1m"), Env("REDIS_CONNECT_TIMEOUT")] = Field(
+    pool_size: Annotated[int, whole(1, 10_000), Env("REDIS_POOL_SIZE")] = 10
+    enrichment_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_ENRICHMENT_DB")] = 1
+    aggregation_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_AGGREGATION_DB")] = 2
+    deduplication_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_DEDUPLICATION_DB")] = 3
+    prefix: Annotated[str, AfterValidator(read_redis_prefix), Env("REDIS_PREFIX")] = "rulemill"
+    connect_timeout_ms: Annotated[int, duration("10ms", "1m"), Env("REDIS_CONNECT_TIMEOUT")] = Field(
         default=1_000, validation_alias="connect_timeout"
     )
-    timeout_ms: Annotated[int, _duration("10ms", "1m"), Env("REDIS_TIMEOUT")] = Field(default=2_000, validation_alias="timeout")
-    retries: Annotated[int, _whole(0, 10), Env("REDIS_RETRIES")] = 1
-    wait_replicas: Annotated[int, _whole(0, 100), Env("REDIS_WAIT_REPLICAS")] = 0
-    wait_timeout_ms: Annotated[int, _duration("1ms", "1m"), Env("REDIS_WAIT_TIMEOUT")] = Field(
+    timeout_ms: Annotated[int, duration("10ms", "1m"), Env("REDIS_TIMEOUT")] = Field(default=2_000, validation_alias="timeout")
+    retries: Annotated[int, whole(0, 10), Env("REDIS_RETRIES")] = 1
+    wait_replicas: Annotated[int, whole(0, 100), Env("REDIS_WAIT_REPLICAS")] = 0
+    wait_timeout_ms: Annotated[int, duration("1ms", "1m"), Env("REDIS_WAIT_TIMEOUT")] = Field(
         default=500, validation_alias="wait_timeout"
     )
 
@@ -347,13 +184,13 @@ class SharedCacheSettings(_Section):
     """
 
     use: Annotated[Literal["auto", "always", "never"], Env("ENRICHMENT_SHARED_CACHE")] = "auto"
-    timeout_ms: Annotated[int, _duration("1ms", "10s"), Env("ENRICHMENT_SHARED_CACHE_TIMEOUT")] = Field(
+    timeout_ms: Annotated[int, duration("1ms", "10s"), Env("ENRICHMENT_SHARED_CACHE_TIMEOUT")] = Field(
         default=20, validation_alias="timeout"
     )
-    max_value_bytes: Annotated[int, _size("1KiB", "64MiB"), Env("ENRICHMENT_SHARED_CACHE_MAX_VALUE")] = Field(
+    max_value_bytes: Annotated[int, size("1KiB", "64MiB"), Env("ENRICHMENT_SHARED_CACHE_MAX_VALUE")] = Field(
         default=64 << 10, validation_alias="max_value"
     )
-    max_waiting: Annotated[int, _whole(1, 1_000_000), Env("ENRICHMENT_SHARED_CACHE_MAX_WAITING")] = 10_000
+    max_waiting: Annotated[int, whole(1, 1_000_000), Env("ENRICHMENT_SHARED_CACHE_MAX_WAITING")] = 10_000
 
 
 class FileSettings(_Section):
@@ -370,18 +207,18 @@ class KafkaSettings(_Section):
     `partitions` and `replicas` are of topics that `create_topics` makes; 0 replicas are the broker's default.
     """
 
-    bootstrap_servers: Annotated[str, AfterValidator(_read_brokers), Env("KAFKA_BOOTSTRAP_SERVERS")] = "localhost:9092"
+    bootstrap_servers: Annotated[str, AfterValidator(read_brokers), Env("KAFKA_BOOTSTRAP_SERVERS")] = "localhost:9092"
     topic: Annotated[Topic | None, Env("KAFKA_TOPIC")] = None
     dead_letter_topic: Annotated[Topic | None, Env("KAFKA_DEAD_LETTER_TOPIC")] = None
     create_topics: Annotated[Switch, Env("KAFKA_CREATE_TOPICS")] = False
-    partitions: Annotated[int, _whole(1, 10_000), Env("KAFKA_PARTITIONS")] = 6
-    replicas: Annotated[int, _whole(0, 100), Env("KAFKA_REPLICAS")] = 0
+    partitions: Annotated[int, whole(1, 10_000), Env("KAFKA_PARTITIONS")] = 6
+    replicas: Annotated[int, whole(0, 100), Env("KAFKA_REPLICAS")] = 0
     security_protocol: Annotated[
-        Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], BeforeValidator(_read_lower), Env("KAFKA_SECURITY_PROTOCOL")
+        Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], BeforeValidator(read_lower), Env("KAFKA_SECURITY_PROTOCOL")
     ] = "plaintext"
     sasl_mechanism: Annotated[
         Literal["plain", "scram-sha-256", "scram-sha-512", "oauthbearer", "gssapi"],
-        BeforeValidator(_read_lower),
+        BeforeValidator(read_lower),
         Env("KAFKA_SASL_MECHANISM"),
     ] = "plain"
     sasl_username: Annotated[str | None, Env("KAFKA_SASL_USERNAME")] = None
@@ -392,8 +229,8 @@ class KafkaSettings(_Section):
     ssl_key: Annotated[Path | None, Env("KAFKA_SSL_KEY")] = None
     ssl_key_password: Annotated[SecretStr | None, Env("KAFKA_SSL_KEY_PASSWORD")] = None
     compression: Annotated[Literal["none", "gzip", "snappy", "lz4", "zstd"], Env("KAFKA_COMPRESSION")] = "lz4"
-    linger_ms: Annotated[int, _duration("0ms", "1m"), Env("KAFKA_LINGER")] = Field(default=1, validation_alias="linger")
-    start_timeout_ms: Annotated[int, _duration("1s", "10m"), Env("KAFKA_START_TIMEOUT")] = Field(
+    linger_ms: Annotated[int, duration("0ms", "1m"), Env("KAFKA_LINGER")] = Field(default=1, validation_alias="linger")
+    start_timeout_ms: Annotated[int, duration("1s", "10m"), Env("KAFKA_START_TIMEOUT")] = Field(
         default=10_000, validation_alias="start_timeout"
     )
     options: Annotated[Options, Named(), Env("KAFKA_OPTIONS")] = ()

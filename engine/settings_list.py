@@ -10,8 +10,9 @@ from typing import Final, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from engine.settings import Quantity, Settings
+from engine.settings import Settings
 from engine.settings_reading import Setting, settings_of
+from engine.settings_values import Quantity
 
 MEANINGS: Final = {
     "http.host": "the address to listen on",

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from engine.errors import SettingsInvalid
 from engine.ingress.endpoints import Access
 from engine.ingress.problems import RequestRefused
-from engine.settings import HttpSettings, read_tokens
+from engine.settings import HttpSettings
+from engine.settings_values import read_tokens
 
 _CHALLENGE: Final = 'Bearer realm="rulemill"'
 

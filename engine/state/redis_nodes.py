@@ -14,7 +14,8 @@ from redis.exceptions import AskError, ClusterDownError, NoScriptError, TryAgain
 
 from engine.errors import StoreUnavailable
 from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, server_client
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 from engine.state.redis_keys import RedisKeys
 from engine.state.redis_scripts import SCRIPTS, Command
 

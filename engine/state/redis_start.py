@@ -12,7 +12,8 @@ from redis.exceptions import AuthenticationError, AuthenticationWrongNumberOfArg
 
 from engine.errors import SettingsInvalid
 from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, server_client
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 from engine.state.redis_keys import RedisKeys
 
 _log = logging.getLogger(__name__)

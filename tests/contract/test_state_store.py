@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from engine.ports import COUNTED_BLOCKED, FREE, HELD, Change, Claim, Group, Judgement, Partial, StateStore, StoredPartial
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 from engine.state.memory import MemoryStateStore
 from engine.state.redis import RedisStateStore
 from engine.state.sqlite import PrivateSqliteStateStore, SqliteStateStore

@@ -21,7 +21,8 @@ from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
 from engine.rules.compiler import compile_rules
 from engine.rules.plan import Plan
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 from engine.state.redis import RedisStateStore
 from engine.testing import RecordingDeadLetters, RecordingEgress
 

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from engine.errors import SettingsInvalid
 from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, redis_client, server_client
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 from tests.integration.answer_dropping_proxy import proxy_to
 from tests.redis_servers import own_prefix
 from tools.servers.redis import RedisCluster, RedisServer

@@ -15,7 +15,8 @@ from engine.errors import LookupFailed, SettingsInvalid
 from engine.ports import LookupSource
 from engine.rules.model import SourceSpec
 from engine.rules.source_settings import BUILT_IN_SOURCES
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 from engine.testing import ManualClock
 from tests.redis_servers import need_redis, own_prefix
 from tools.servers.redis import RedisCluster, RedisServer

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from engine.clock import SystemClock
 from engine.errors import SettingsInvalid
 from engine.ports import FREE, Change, Claim, Group, Partial, StateStore, StoredPartial
-from engine.settings import RedisAddress, RedisSettings, Settings
+from engine.settings import RedisSettings, Settings
+from engine.settings_values import RedisAddress
 from engine.state.opening import open_store
 from tests.redis_servers import own_prefix
 from tools.servers.redis import RedisCluster, RedisServer, free_port

@@ -16,7 +16,8 @@ from engine.metrics import SourceCounts
 from engine.ports import Context
 from engine.rules.model import Cache, Source, SourceSpec
 from engine.rules.model import Path as FieldPath
-from engine.settings import RedisAddress, RedisSettings, SharedCacheSettings
+from engine.settings import RedisSettings, SharedCacheSettings
+from engine.settings_values import RedisAddress
 from engine.testing import ManualClock
 from tests.redis_servers import need_redis, own_prefix
 from tests.unit.enrichment.scripted import ScriptedSource

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import redis
 
 from engine.ports import Group, Partial
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 from engine.state.redis import RedisStateStore
 from engine.state.redis_keys import read_claim, read_partial
 from engine.state.redis_nodes import Call, Nodes

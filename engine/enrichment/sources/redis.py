@@ -17,7 +17,8 @@ from engine.event import JsonObject
 from engine.ports import Clock, LookupLimits
 from engine.redis_client import REDIS_FAILURES, failure_text, redis_client
 from engine.rules.model import SourceSpec
-from engine.settings import RedisAddress, RedisSettings
+from engine.settings import RedisSettings
+from engine.settings_values import RedisAddress
 
 JSON: Final = "json"
 HASH: Final = "hash"
