@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "validate": "check rules; the same load and compile as the server's",
     "test": "run the tests beside the rules",
     "explain": "why the rules do to an event what they do",
-    "replay": "recorded events through the rules, and what other rules would change",
+    "replay": "recorded events through the rules, or what other rules change",
     "plan": "what a change of rules does to state, claims and caches",
     "dlq": "dead letters: what could not be carried on",
     "schema": "a JSON Schema of rule files, which editors complete and check by",

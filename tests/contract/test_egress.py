@@ -5,7 +5,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,12 +28,20 @@ class Place(NamedTuple):
     contents: Contents
 
 
-@pytest.fixture(
-    params=[{"fsync": True}, {"fsync": False, "at_once": True}, {"fsync": True, "open_file": SharedAppendFile}],
-    ids=["in a thread", "at once", "shared"],
-)
+FILES: dict[str, dict[str, Any]] = {
+    "in a thread": {"fsync": True},
+    "at once": {"fsync": False, "at_once": True},
+    "shared": {"fsync": True, "open_file": SharedAppendFile},
+}
+
+
+def egress_to(directory: Path, way: str) -> FileEgress:
+    return FileEgress(lambda topic: directory / f"{topic}.ndjson", **FILES[way])
+
+
+@pytest.fixture(params=FILES)
 def files(tmp_path: Path, request: pytest.FixtureRequest) -> FileEgress:
-    return FileEgress(lambda topic: tmp_path / f"{topic}.ndjson", **request.param)
+    return egress_to(tmp_path, request.param)
 
 
 @pytest.fixture
@@ -41,11 +49,10 @@ def contents(tmp_path: Path) -> Contents:
     return lambda topic: (tmp_path / f"{topic}.ndjson").read_bytes().splitlines()
 
 
-@pytest.fixture(params=["file", "kafka"])
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    if request.param == "file":
-        files = request.getfixturevalue("files")
-        yield Place(files, request.getfixturevalue("contents"))
+@pytest.fixture(params=[*FILES, "kafka"])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    if request.param in FILES:
+        yield Place(egress_to(tmp_path, request.param), request.getfixturevalue("contents"))
         return
     bootstrap = request.getfixturevalue("kafka_broker")
     topics = {name: make_topic(bootstrap) for name in ("events", "premium")}

@@ -67,7 +67,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         processor:
           {enabled: no, workers: 2, buffer_size: 3, buffer_memory: 1MiB, max_batch: 4, max_held: 5, max_deferred: 6, max_copies: 7,
            recent_keys: 0, tracked_keys: 8, shutdown_timeout: 1m}
-        rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json}
+        rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json, shadow: tried}
         store: memory
         sqlite: {path: a b.db, synchronous: full}
         memory: {max_claims: 5000}
@@ -116,6 +116,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         "poll_ms": 500,
         "watch": False,
         "last_good": Path("kept.json"),
+        "shadow": Path("tried"),
     }
 
 
