@@ -33,7 +33,6 @@ from engine.state.sqlite import PrivateSqliteStateStore, SqliteStateStore
 
 _GATHER_EVENTS = 50_000
 _MAX_BATCHES = 2
-# Few enough that much of a batch stays in a core's cache from one stage to the next.
 _LIMITS = Limits(inbox_events=2 * LINES, max_batch=LINES, recent_keys=0)
 # Nobody else can take over from a run whose state is its own: it may be stopped for hours and go on.
 _PRIVATE_LEASE = LeaseTimes(lease_ms=30 * 86_400_000, renew_ms=3_600_000)

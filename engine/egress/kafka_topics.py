@@ -4,6 +4,7 @@ In: the names of topics. Out: what is wrong with each, and how large a record th
 is taken to be right; only a record can show.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,6 +19,7 @@ from engine.egress.kafka_options import Config
 from engine.settings import KafkaSettings
 
 _LOOK_S: Final = 2.0
+_ASK_AGAIN_S: Final = 0.05
 _MISSING: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - a local code
 
 
@@ -95,11 +97,23 @@ class Topics:
         """The topic, made where it is missing and may be; None where it cannot be used, which is reported."""
         topic = admin.list_topics(name, self._timeout_s).topics[name]
         if topic.error is None:
-            return topic
+            return topic if topic.partitions else self._known(admin, name, report)
         if why := self._mended(name, topic.error):
             report.problems.append((name, f"topic `{name}`: {why}"))
             return None
-        return admin.list_topics(name, self._timeout_s).topics[name]
+        return self._known(admin, name, report)
+
+    def _known(self, admin: AdminClient, name: str, report: TopicReport) -> TopicMetadata | None:
+        """A topic that was made just now: the broker that is asked may hear of it, or of its partitions, a little later."""
+        until_s = time.monotonic() + self._timeout_s
+        while True:
+            topic = admin.list_topics(name, self._timeout_s).topics[name]
+            if topic.error is None and topic.partitions:
+                return topic
+            if time.monotonic() >= until_s:
+                report.problems.append((name, f"topic `{name}`: it was made, and is not ready after {self._timeout_s:.0f} s"))
+                return None
+            time.sleep(_ASK_AGAIN_S)
 
     def _mended(self, name: str, error: KafkaError) -> str | None:
         """What remains wrong with a topic: nothing where it was missing and has been made."""

@@ -17,7 +17,7 @@ from engine.event import REJECTED, RETRY, DeadLetter, Submission
 from engine.pipeline.processor import Processor
 from engine.ports import DeadLetters
 
-LINES = 250
+LINES = 500
 """So many are read, and submitted, at once."""
 _READ_BYTES = 1 << 20
 

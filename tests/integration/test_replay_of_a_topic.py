@@ -97,7 +97,7 @@ def test_an_empty_topic_has_nothing_and_one_that_is_not_there_is_said_to_be_miss
 def test_brokers_that_are_gone_in_the_middle_of_it_end_it_with_an_error_and_not_early(
     stoppable_kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_range, "_PATIENCE_S", 1)
+    monkeypatch.setattr(topic_range, "_PATIENCE_S", 4)
     topic = make_topic(stoppable_kafka.bootstrap)
     send(stoppable_kafka.bootstrap, topic, [(0, number, b"x" * 1_000) for number in range(5_000)])
     slowly = tuple(
