@@ -19,7 +19,6 @@ from engine.bench.stock import Stock
 from engine.event import STATUSES
 
 
-
 class Job(NamedTuple):
     """What to send: `rate` events a second for `seconds`, `batch` in a request. `seed` and `part` are for the `Stock`."""
 

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from engine.errors import RulemillError
 
@@ -85,7 +85,7 @@ class OpenLoop:
         self._idle = deque(_connected(host, port) for _ in range(connections))
         self._busy: set[_Connection] = set()
 
-    def __enter__(self) -> "OpenLoop":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

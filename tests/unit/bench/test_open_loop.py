@@ -45,7 +45,11 @@ def test_a_request_that_waits_for_the_ones_before_it_counts_from_when_it_was_due
 
 def test_a_service_that_hangs_up_is_told_of() -> None:
     clock = ManualClock(0)
-    with slow_service(clock, b"") as port, OpenLoop("127.0.0.1", port, 1) as loop, pytest.raises(LoadFailed, match="closed a con"):
+    with (
+        slow_service(clock, b"") as port,
+        OpenLoop("127.0.0.1", port, 1) as loop,
+        pytest.raises(LoadFailed, match="closed a con"),
+    ):
         loop.run([_REQUEST], every_s=0.1)
 
 
