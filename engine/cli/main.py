@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "replay": "recorded events through the rules, or what other rules change",
     "plan": "what a change of rules does to state, claims and caches",
     "dlq": "dead letters: what could not be carried on",
+    "bench": "how much the service takes on this machine, and what that costs",
     "schema": "a JSON Schema of rule files, which editors complete and check by",
     "config": "the settings in force, and where each came from",
 }

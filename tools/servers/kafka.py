@@ -88,6 +88,11 @@ class Broker:
         """Whether its process is there."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 where it does not run."""
+        return 0 if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start it; whether it is of use yet is for its cluster to say."""
         with self._log.open("ab") as log:
