@@ -54,7 +54,7 @@ def change(project: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def wait_until(client: httpx.Client, member: str, before: object) -> Any:  # noqa: ANN401 - a member of JSON
+def wait_until(client: httpx.Client, member: str, before: object) -> Any:
     """What `GET /rules` says of `member` as soon as that is something else than before."""
     deadline = time.monotonic() + TIMEOUT_S
     while (now := client.get("/rules").json()[member]) == before:
