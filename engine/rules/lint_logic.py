@@ -56,18 +56,24 @@ def lint_logic(ruleset: Ruleset, reasoners: Reasoners, findings: Findings) -> No
     for rule in ruleset.filters:
         with findings.about(f"filters.{rule.id}"):
             group = _Group(reasoners.of_events, reasoners.of_values, findings)
-            if group.walk(rule.when):
+            if group.walk(rule.when) and not _names_the_type(rule.when, ruleset):
                 group.always(rule.when, ALWAYS, "")
     for aggregation in ruleset.aggregations.values():
         with findings.about(f"aggregations.{aggregation.id}"):
             group = _Group(reasoners.of_events, reasoners.of_values, findings)
             counted: Formula = ALWAYS
             if aggregation.when is not None and group.walk(aggregation.when):
-                group.always(aggregation.when, ALWAYS, "leave `when` out")
+                if not _names_the_type(aggregation.when, ruleset):
+                    group.always(aggregation.when, ALWAYS, "leave `when` out")
                 counted = reasoners.of_events.formula(aggregation.when)
             for measure in aggregation.measures:
                 if measure.condition is not None and group.among(counted).walk(measure.condition):
                     group.always(measure.condition, counted, f"write `{measure.name}: count`")
+
+
+def _names_the_type(condition: Condition, ruleset: Ruleset) -> bool:
+    """Whose events are of one type so far says on purpose which one is meant: there will be others."""
+    return isinstance(condition, Test) and condition.operator == "eq" and condition.path.steps == ruleset.events.type.steps
 
 
 def _may_mix_places(condition: Condition) -> bool:
