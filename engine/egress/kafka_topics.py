@@ -101,7 +101,7 @@ class Topics:
         if why := self._mended(name, topic.error):
             report.problems.append((name, f"topic `{name}`: {why}"))
             return None
-        return self._known(admin, name, report)
+        return self._known(admin, name, report) if self._make else None
 
     def _known(self, admin: AdminClient, name: str, report: TopicReport) -> TopicMetadata | None:
         """A topic that was made just now: the broker that is asked may hear of it, or of its partitions, a little later."""

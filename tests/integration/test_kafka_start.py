@@ -1,5 +1,7 @@
 """What is said at the start of an egress to Kafka that cannot work, one way at a time; and what it is started with where it can."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType
 
@@ -89,6 +91,15 @@ def test_missing_topics_are_made_where_that_is_set(kafka_broker: str) -> None:
 
     admin = AdminClient({"bootstrap.servers": kafka_broker})
     assert len(admin.list_topics("made-at-the-start", WAIT_S).topics["made-at-the-start"].partitions) == 3
+
+
+def test_two_services_that_start_together_may_make_the_same_topics(kafka_broker: str) -> None:
+    topics = [f"made-together-{number}" for number in range(20)]
+
+    with ThreadPoolExecutor(2) as services:
+        starts = [services.submit(connect, settings(kafka_broker, create_topics=True), topics) for _ in range(2)]
+        for start in starts:
+            start.result()
 
 
 def test_a_look_makes_no_topics_and_takes_those_for_right_that_could_be_made(kafka_broker: str) -> None:
