@@ -4,11 +4,12 @@ Where Kafka cannot be run, its tests are skipped and say what is missing; where 
 """
 
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tools.servers.faults import CannotRun
@@ -64,13 +65,31 @@ def started(server: Kafka) -> Kafka:
 
 
 def make_topic(bootstrap: str, partitions: int = 1, replicas: int = 1, name: str = "", **settings: str) -> str:
-    """Make a topic, of a name that is nobody else's unless one is given; `_` stands for `.` in the names of settings."""
+    """Make a topic, of a name that is nobody else's unless one is given; `_` stands for `.` in the names of settings.
+
+    Every broker that answers knows of it on return.
+    """
     name = name or f"test-{uuid.uuid4().hex[:12]}"
     config = {setting.replace("_", "."): value for setting, value in settings.items()}
     topic = NewTopic(name, num_partitions=partitions, replication_factor=replicas, config=config)
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([topic])[name].result(WAIT_S)
+    deadline_s = time.monotonic() + WAIT_S
+    for broker in bootstrap.split(","):
+        asked = AdminClient({"bootstrap.servers": broker})
+        while not _knows(asked, name, partitions):
+            assert time.monotonic() < deadline_s, f"`{broker}` does not hear of topic `{name}`"
+            time.sleep(0.02)
     return name
+
+
+def _knows(broker: AdminClient, name: str, partitions: int) -> bool:
+    """Whether a broker knows all partitions of a topic; one that does not answer is not asked again."""
+    try:
+        topic = broker.list_topics(name, timeout=2).topics[name]
+    except KafkaException:
+        return True
+    return topic.error is None and len(topic.partitions) == partitions
 
 
 def messages(bootstrap: str, topic: str) -> list[Message]:
