@@ -251,4 +251,7 @@ class KafkaLine:
 
 def _destroy(producer: Producer) -> None:
     producer.purge()
-    producer.close()
+    try:
+        producer.close()
+    except KafkaException:  # what it failed of for good, which it had not told before; told, it closes
+        producer.close()
