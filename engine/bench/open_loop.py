@@ -11,7 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 from engine.errors import RulemillError
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 class _Connection:
     stream: socket.socket
     due_s: float = 0.0
-    unsent: memoryview = memoryview(b"")  # noqa: RUF009 - it is empty and nothing changes it
+    unsent: memoryview = field(default_factory=lambda: memoryview(b""))
     received: bytearray | None = None
 
     def fileno(self) -> int:
@@ -127,7 +127,7 @@ class OpenLoop:
 def _connected(host: str, port: int) -> _Connection:
     stream = socket.create_connection((host, port), timeout=_SILENCE_S)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stream.setblocking(False)  # noqa: FBT003 - it is the socket's own method
+    stream.settimeout(0)  # never wait
     return _Connection(stream)
 
 

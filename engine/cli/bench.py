@@ -23,6 +23,7 @@ from engine.bench.rules_copy import RulesCopy
 from engine.bench.stages import profile
 from engine.bench.started import Address, started
 from engine.bench.usage import machine
+from engine.cli.numbers import above_zero
 from engine.cli.rules_option import add_rules_option
 from engine.errors import QuestionInvalid
 from engine.rules.compiler import compile_rules
@@ -40,9 +41,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--workers", type=_numbers, default=[1], metavar="N,N", help="worker processes; default: 1")
     parser.add_argument(
-        "--rate", type=_positive, help="events a second for the latencies; default: half of what is taken at most"
+        "--rate", type=above_zero, help="events a second for the latencies; default: half of what is taken at most"
     )
-    parser.add_argument("--seconds", type=_positive, default=2.0, help="of each run; default: %(default)s")
+    parser.add_argument("--seconds", type=above_zero, default=2.0, help="of each run; default: %(default)s")
     parser.add_argument("--runs", type=int, default=3, help="of which the medians are shown; default: %(default)s")
     parser.add_argument("--connections", type=int, default=64, help=f"up to {MAX_CONNECTIONS}; default: %(default)s")
     parser.add_argument("--store", choices=("sqlite", "redis", "memory"), default="sqlite", help="default: %(default)s")
@@ -125,7 +126,7 @@ def _cell(meter: Meter, arguments: argparse.Namespace, batch: int) -> Figures:
 def _reload(rules: RulesCopy, address: Address, number: int) -> None:
     rules.add_filters(1, number)
     request = urllib.request.Request(f"http://{address.host}:{address.port}/rules/reload", method="POST")
-    with urllib.request.urlopen(request) as response:  # noqa: S310 - as above
+    with urllib.request.urlopen(request) as response:  # noqa: S310 - to the service started here
         response.read()
 
 
@@ -166,13 +167,3 @@ def _numbers(text: str) -> list[int]:
     if not numbers or min(numbers) < 1:
         raise argparse.ArgumentTypeError(f"`{text}` is no list of numbers; write `1,10,100`")
     return numbers
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"`{text}` is no number above 0")
-    return number

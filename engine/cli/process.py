@@ -72,6 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_options(*, state_is_kept: bool) -> Options:
+    """How much a run does at once, and how long its lease is; with state that is kept, another run may have to take over."""
+    return Options(_MAX_BATCHES, _GATHER_EVENTS, lease=LeaseTimes() if state_is_kept else _PRIVATE_LEASE)
+
+
 async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan) -> None:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(arguments))
@@ -84,7 +89,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             egress=egress,
             dead_letters=dead_letters,
             clock=SystemClock(),
-            options=Options(_MAX_BATCHES, _GATHER_EVENTS, lease=LeaseTimes() if arguments.state else _PRIVATE_LEASE),
+            options=run_options(state_is_kept=arguments.state is not None),
             topic=settings.main_topic if arguments.egress else settings.topic,
             limits=_LIMITS,
             pool=pool,

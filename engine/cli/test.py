@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from engine.app import SOURCE_KINDS
+from engine.cli.numbers import above_zero
 from engine.clock import SystemClock
 from engine.rules.reports import human as findings_report
 from engine.trials.bench import Surroundings
@@ -39,7 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--mutate", action="store_true", help="change the rules, one thing at a time; a change that no test notices fails"
     )
     parser.add_argument(
-        "--mutate-seconds", type=_seconds, default=_DEFAULT_MUTATE_S, metavar="S", help="for at most so long; default: 300"
+        "--mutate-seconds", type=above_zero, default=_DEFAULT_MUTATE_S, metavar="S", help="for at most so long; default: 300"
     )
     parser.set_defaults(run=run)
 
@@ -101,14 +102,4 @@ def _percent(text: str) -> float:
         number = -1
     if not 0 <= number <= 100:
         raise argparse.ArgumentTypeError(f"`{text}` is no share; give a number from 0 to 100")
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"`{text}` is no length of time; give seconds above 0")
     return number

@@ -14,7 +14,7 @@ REFUSED: Final = frozenset(
         KafkaError.INVALID_MSG,
         KafkaError.INVALID_RECORD,
         KafkaError.INVALID_TIMESTAMP,
-        KafkaError._INVALID_DIFFERENT_RECORD,  # noqa: SLF001 - local codes have such names
+        KafkaError._INVALID_DIFFERENT_RECORD,
     }
 )
 """The broker refuses the record for good, or one that was sent together with it."""
@@ -26,39 +26,39 @@ LATER: Final = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.TOPIC_EXCEPTION,
         KafkaError.POLICY_VIOLATION,
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-        KafkaError._DESTROY,  # noqa: SLF001 - of a producer at work: the partition went with its topic while the record waited for it
-        KafkaError._INVALID_ARG,  # noqa: SLF001 - a topic's name that cannot be one
-        KafkaError._QUEUE_FULL,  # noqa: SLF001
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._DESTROY,  # of a producer at work: the partition went with its topic while the record waited for it
+        KafkaError._INVALID_ARG,  # a topic's name that cannot be one
+        KafkaError._QUEUE_FULL,
     }
 )
 """The record is not out, and it is not the record's fault: it waits until the topic or the rights to it have been mended."""
 
 UNREACHABLE: Final = frozenset(
     {
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
-        KafkaError._AUTHENTICATION,  # noqa: SLF001
-        KafkaError._SSL,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
     }
 )
 """Nothing can be sent for now. What was handed over stays with the producer, which tries again."""
 
 _SENTENCES: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "the topic does not exist",
-    KafkaError._UNKNOWN_TOPIC: "the topic does not exist",  # noqa: SLF001
-    KafkaError._UNKNOWN_PARTITION: "a partition of the topic is gone",  # noqa: SLF001
-    KafkaError._DESTROY: "a partition of the topic is gone",  # noqa: SLF001
+    KafkaError._UNKNOWN_TOPIC: "the topic does not exist",
+    KafkaError._UNKNOWN_PARTITION: "a partition of the topic is gone",
+    KafkaError._DESTROY: "a partition of the topic is gone",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "this user may not write to the topic",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user may not write to the cluster",
     KafkaError.TOPIC_EXCEPTION: "the name is none that a topic can have",
-    KafkaError._INVALID_ARG: "the name is none that a topic can have",  # noqa: SLF001
+    KafkaError._INVALID_ARG: "the name is none that a topic can have",
     KafkaError.MSG_SIZE_TOO_LARGE: "larger than the broker takes (`max.message.bytes` of the topic)",
-    KafkaError._ALL_BROKERS_DOWN: "no broker answers",  # noqa: SLF001
-    KafkaError._AUTHENTICATION: "the broker does not let this user in",  # noqa: SLF001
-    KafkaError._SSL: "no TLS connection comes about",  # noqa: SLF001
-    KafkaError._TIMED_OUT: "no answer in time",  # noqa: SLF001
-    KafkaError._TRANSPORT: "no broker answers",  # noqa: SLF001
+    KafkaError._ALL_BROKERS_DOWN: "no broker answers",
+    KafkaError._AUTHENTICATION: "the broker does not let this user in",
+    KafkaError._SSL: "no TLS connection comes about",
+    KafkaError._TIMED_OUT: "no answer in time",
+    KafkaError._TRANSPORT: "no broker answers",
 }
 
 

@@ -85,7 +85,7 @@ class TopicCopy:
                     unread.add(partition)
                     lines.append(_line(message.value()))
                     offsets[partition] = (message.offset() or 0) + 1
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - local codes have such names
+                elif error.code() == KafkaError._PARTITION_EOF:
                     unread.discard(partition)
                 elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # no group is made use of
                     raise KafkaException(error)

@@ -20,7 +20,7 @@ from engine.settings import KafkaSettings
 
 _LOOK_S: Final = 2.0
 _ASK_AGAIN_S: Final = 0.05
-_MISSING: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001 - a local code
+_MISSING: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
 
 @dataclass(slots=True)
@@ -82,11 +82,11 @@ class Topics:
     def _unreachable(self, errors: Sequence[KafkaError]) -> str:
         servers = self._settings.bootstrap_servers
         for error in errors:
-            if error.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001
+            if error.code() == KafkaError._AUTHENTICATION:
                 return f"Kafka at `{servers}` does not let this user in: {error.str()}; see `kafka.sasl_username` and `kafka.sasl_password`"
-            if error.code() == KafkaError._SSL:  # noqa: SLF001
+            if error.code() == KafkaError._SSL:
                 return f"Kafka at `{servers}`: no TLS connection: {error.str()}; see `kafka.ssl_ca` and `kafka.security_protocol`"
-        told = [error.str() for error in errors if error.code() in {KafkaError._TRANSPORT, KafkaError._RESOLVE}]  # noqa: SLF001
+        told = [error.str() for error in errors if error.code() in {KafkaError._TRANSPORT, KafkaError._RESOLVE}]
         why = told[0] if told else errors[-1].str()
         return (
             f"Kafka at `{servers}` does not answer within {self._timeout_s:.0f} s: {why}; "

@@ -38,15 +38,12 @@ class Feed:
 
     async def run(self) -> None:
         """Return when every event of the input has its final outcome. Raises OSError where it cannot be read."""
-        intake = self._processor.stages.intake
         with self._open() as file, self._progress() as progress:
-            intake.expect(more=True)
             for lines in iter(lambda: list(islice(file, LINES)), []):
                 items = [line for line in lines if not line.isspace()]
                 self.lines += len(items)
                 await self._submit(items)
                 progress.update(sum(map(len, lines)))
-            intake.expect(more=False)
             while self._pending:
                 await self._wait()
 

@@ -54,7 +54,6 @@ class Intake:
     ) -> None:
         self.generation = generation
         self.draining = False
-        self.more_is_coming = False
         self.inbox = inbox
         self.on_idle: Callable[[], None] = lambda: None
         self.orderer = orderer
@@ -81,14 +80,8 @@ class Intake:
             if self.draining and self.is_empty:
                 return None
             if not self.inbox.events:
-                if not self.more_is_coming:
-                    self.on_idle()
+                self.on_idle()
                 await self._something_to_do()
-
-    def expect(self, *, more: bool) -> None:
-        """Say whether more is sure to come soon: while it is, an empty inbox is no reason to commit at once."""
-        self.more_is_coming = more
-        self.inbox.changed.set()
 
     @property
     def is_empty(self) -> bool:

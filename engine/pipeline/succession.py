@@ -137,7 +137,7 @@ class Succession:
             stages.clock,
             claims_last_ms=lambda: stages.deduplicator.claims_last_ms,
             gather_events=self._options.gather_events,
-            busy=lambda: bool(stages.intake.more_is_coming or stages.intake.inbox.events or owner.batches),
+            busy=lambda: bool(stages.intake.inbox.events or owner.batches),
             on_commit=stages.committed_time.note,
             on_progress=self._on_progress,
         )

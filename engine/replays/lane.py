@@ -16,6 +16,7 @@ from engine.enrichment.given import GivenContexts
 from engine.enrichment.pool import SourcePool
 from engine.errors import StoreUnavailable
 from engine.event import REJECTED, Event, FilterCounts, JsonObject, Submission
+from engine.operations.feed import LINES
 from engine.pipeline.enrich import Enricher
 from engine.pipeline.generation import Generation
 from engine.pipeline.owner import LeaseTimes
@@ -24,7 +25,6 @@ from engine.ports import StateStore
 from engine.replays.clock import ReplayClock
 from engine.replays.items import Item
 from engine.replays.recorded import RecordedEnricher
-from engine.replays.recording import BLOCK_LINES
 from engine.replays.sent import Sent, Witness
 from engine.rules.plan import Plan
 
@@ -34,7 +34,7 @@ ID: Final = "replay"
 _LEASE: Final = LeaseTimes(lease_ms=10_000 * 365 * 86_400_000)
 """Longer than any recording: there is no other worker."""
 
-_LIMITS: Final = Limits(inbox_events=2 * BLOCK_LINES, max_batch=BLOCK_LINES, recent_keys=0)
+_LIMITS: Final = Limits(inbox_events=2 * LINES, max_batch=LINES, recent_keys=0)
 
 
 class StoreMaker(Protocol):

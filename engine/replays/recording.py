@@ -16,14 +16,13 @@ from typing import BinaryIO, Final, Protocol, Self, cast
 
 from engine.egress.letters import MAX_LINE_BYTES
 from engine.errors import QuestionInvalid
+from engine.operations.feed import LINES
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-BLOCK_LINES: Final = 500
-"""As `process` takes them."""
 
 _READ_BYTES: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
@@ -47,7 +46,7 @@ class Source(Protocol):
         """How far it was read."""
 
     def blocks(self) -> Iterator[Block]:
-        """Blocks of at most BLOCK_LINES lines, each with its place. Raises QuestionInvalid where it cannot be read to its end."""
+        """Blocks of at most LINES lines, each with its place. Raises QuestionInvalid where it cannot be read to its end."""
 
 
 class Recording:
@@ -89,7 +88,7 @@ class Recording:
         return self._read_bytes if self.total is None else self._raw.tell()
 
     def blocks(self) -> Iterator[Block]:
-        """Blocks of at most BLOCK_LINES lines with their numbers, from 1; blank ones are left out.
+        """Blocks of at most LINES lines with their numbers, from 1; blank ones are left out.
 
         Raises QuestionInvalid for a line longer than MAX_LINE_BYTES, and for packed bytes that are damaged or cut off.
         """
@@ -110,7 +109,7 @@ class Recording:
 
     def _block(self, file: BinaryIO) -> list[tuple[int, bytes]]:
         block: list[tuple[int, bytes]] = []
-        while len(block) < BLOCK_LINES and (line := file.readline(MAX_LINE_BYTES + 1)):
+        while len(block) < LINES and (line := file.readline(MAX_LINE_BYTES + 1)):
             self.lines += 1
             if len(line) > MAX_LINE_BYTES:
                 raise QuestionInvalid(

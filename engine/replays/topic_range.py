@@ -18,10 +18,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from engine.egress.kafka_errors import words
 from engine.egress.kafka_options import connection_config
 from engine.errors import QuestionInvalid, SettingsInvalid
-from engine.replays.recording import BLOCK_LINES, Block
+from engine.operations.feed import LINES
+from engine.replays.recording import Block
 from engine.settings import KafkaSettings
 
-_AHEAD: Final = 2 * BLOCK_LINES
+_AHEAD: Final = 2 * LINES
 """So many messages of a partition are kept at most while others are waited for."""
 
 _PATIENCE_S: Final = 30
@@ -96,7 +97,7 @@ class TopicRange:
             value = message.value()
             if value is not None:
                 block.append((f"{message.partition()}:{message.offset()}", value))
-            if len(block) == BLOCK_LINES:
+            if len(block) == LINES:
                 yield block
                 block = []
         if block:
@@ -157,8 +158,8 @@ class TopicRange:
 
     def _take(self, message: Message) -> bool:
         error, number, offset = message.error(), message.partition(), message.offset()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - local codes have such names
-            if error.retriable() or error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            if error.retriable() or error.code() == KafkaError._ALL_BROKERS_DOWN:
                 return False
             raise QuestionInvalid(f"topic `{self._topic}` cannot be read: {words(error)}")
         part = self._parts[-1 if number is None else number]

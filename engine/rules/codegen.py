@@ -107,7 +107,7 @@ class _FilterWriter:
                 emitter.line(f"held_back[{index}] += 1")
                 emitter.line(f"counts.sample({index}, event)")
             with emitter.block("else:"):
-                emitter.line("pass")
+                emitter.line("pass")  # there may be no action that does anything
                 self._actions(index, rule)
         else:
             emitter.line(f"counts.sample({index}, event)")

@@ -12,6 +12,7 @@ from engine.rules.diagnostics import Findings, shown
 from engine.rules.model import Span, Test
 from engine.rules.nodes import ListNode, ScalarNode
 from engine.rules.parser import Written
+from engine.rules.pattern_marks import marks
 from engine.rules.uses import conditions_of, leaves, lists_of
 
 _SPECIAL: Final = frozenset(r"\.+*?()[]{}|^$")
@@ -121,24 +122,12 @@ def _alternatives(pattern: str) -> list[str] | None:
     """The alternatives at the top of a pattern; None for one with syntax that is not followed."""
     if "\\Q" in pattern or "(?" in pattern.replace("(?:", ""):
         return None
-    parts, depth, in_class, start, at = [], 0, False, 0, 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\":
-            at += 1
-        elif in_class:
-            in_class = char != "]"
-        elif char == "[":
-            in_class = True
-            at += len(re.match(r"\^?\]?", pattern[at + 1 :])[0])  # type: ignore[index]  # matches the empty text as well
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-        elif char == "|" and depth == 0:
+    parts, depth, start = [], 0, 0
+    for at, char in marks(pattern):
+        if char == "|" and depth == 0:
             parts.append(pattern[start:at])
             start = at + 1
-        at += 1
+        depth += (char == "(") - (char == ")")
     return [*parts, pattern[start:]]
 
 

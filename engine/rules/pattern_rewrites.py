@@ -10,6 +10,8 @@ from typing import Final
 
 import re2
 
+from engine.rules.pattern_marks import marks
+
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
 _MAX_CHOICES: Final = 8
@@ -66,20 +68,8 @@ def _with_choice(before: str, after: str, choice: str) -> str:
 
 
 def _tokens(pattern: str) -> Iterator[tuple[int, str]]:
-    """The brackets of groups, without those that are escaped or stand in a class."""
-    at, in_class = 0, False
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\":
-            at += 1
-        elif in_class:
-            in_class = char != "]"
-        elif char == "[":
-            in_class = True
-            at += 2 if pattern[at + 1 : at + 3] == "^]" else 1 if pattern[at + 1 : at + 2] == "]" else 0
-        elif char in "()":
-            yield at, char
-        at += 1
+    """The brackets of groups."""
+    return ((at, char) for at, char in marks(pattern) if char in "()")
 
 
 def _depth(pattern: str) -> int:

@@ -22,7 +22,7 @@ from datasketches import (
 )
 
 from engine.rules.model import Scalar
-from engine.rules.values import Written, json_bytes
+from engine.rules.values import JsonText, json_bytes
 
 EXACT_DISTINCT: Final = 1_024
 EXACT_QUANTILE: Final = 128
@@ -62,19 +62,19 @@ class Distinct:
             return
         self.members[member] = None
         if len(self.members) > EXACT_DISTINCT and not self._exact:
-            self._spill()
+            self._keep_sketch(self._as_sketch())
 
     def merge(self, other: Self) -> None:
         """Take in all that the other has seen."""
         if self._sketch is None and other._sketch is None:
             self.members |= other.members
             if len(self.members) > EXACT_DISTINCT and not self._exact:
-                self._spill()
+                self._keep_sketch(self._as_sketch())
             return
         union = hll_union(_HLL_LG_K)
         union.update(self._as_sketch())
         union.update(other._as_sketch())
-        self._sketch, self.members = union.get_result(tgt_hll_type.HLL_4), {}
+        self._keep_sketch(union.get_result(tgt_hll_type.HLL_4))
 
     def result(self) -> int:
         """The number of different values, to about 1 % beyond EXACT_DISTINCT."""
@@ -97,7 +97,7 @@ class Distinct:
             state.members = dict.fromkeys((item[0],) if isinstance(item, list) else item for item in items)
         return state
 
-    def _written_list(self) -> Written:
+    def _written_list(self) -> JsonText:
         """The members as a JSON array. Only those that are new since the last time are written: a set may have grown large."""
         members, written = self.members, self._written
         fresh = list(islice(reversed(members), len(members) - self._written_members))
@@ -106,10 +106,11 @@ class Distinct:
                 written += b","
             written += json_bytes(fresh)[1:-1]
             self._written_members = len(members)
-        return Written(b"[" + bytes(written) + b"]")
+        return JsonText(b"[" + bytes(written) + b"]")
 
-    def _spill(self) -> None:
-        self._sketch, self.members, self._written = self._as_sketch(), {}, bytearray()
+    def _keep_sketch(self, sketch: hll_sketch) -> None:
+        """Go on with a sketch, without the members."""
+        self._sketch, self.members, self._written = sketch, {}, bytearray()
 
     def _as_sketch(self) -> hll_sketch:
         if self._sketch is not None:

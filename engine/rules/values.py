@@ -102,7 +102,7 @@ def canonical_text(value: object) -> str:
     return value if type(value) is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-class Written:
+class JsonText:
     """A part of a value that is JSON already: `text`."""
 
     __slots__ = ("text",)
@@ -119,9 +119,9 @@ def json_bytes(value: object) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_read_again).encode()
 
 
-def _as_written(value: Written) -> orjson.Fragment:
+def _as_written(value: JsonText) -> orjson.Fragment:
     return orjson.Fragment(value.text)
 
 
-def _read_again(value: Written) -> object:
+def _read_again(value: JsonText) -> object:
     return json.loads(value.text)
