@@ -187,15 +187,17 @@ class KafkaLine:
         """Sort what failed into refused, for later, and to be sent in smaller pieces until it shows which record is refused."""
         later: list[Record] = []
         doubtful: list[Record] = []
-        for record, error, alone in piece.failures():
+        failures = list(piece.failures())
+        if len(failures) < piece.failed:
+            self._give_up(piece, "a report of a failure names no record that was sent, so that any of them may be out or not")
+            return
+        for record, error, alone in failures:
             if error.code() in LATER:
                 later.append(record)
                 self._blocked.add(record.topic)
                 self._mend(f"topic `{record.topic}`: {words(error)}")
             elif error.code() not in REFUSED:
-                why = f"a record for the topic `{record.topic}` may be out or not: {words(error)}"
-                piece.send.fail(why)  # itself, as it is no longer among those that are out
-                self._fail(why)
+                self._give_up(piece, f"a record for the topic `{record.topic}` may be out or not: {words(error)}")
                 return
             elif alone:
                 piece.send.refuse(record, words(error))
@@ -205,6 +207,11 @@ class KafkaLine:
         self._again += [piece.again(n, part, alone=True) for n, part in enumerate((doubtful[:half], doubtful[half:])) if part]
         if later:
             self._again.append(piece.again(2, later, alone=False))
+
+    def _give_up(self, piece: Piece, why: str) -> None:
+        """Nothing more can be known of a piece that is no longer among those that are out, nor of these."""
+        piece.send.fail(why)
+        self._fail(why)
 
     def _on_error(self, error: KafkaError) -> None:
         """What the producer says of itself and its connections."""

@@ -70,7 +70,12 @@ class Piece:
     @property
     def delivered(self) -> bool:
         """Whether a record of it is out."""
-        return len(self._failed) < len(self.records)
+        return self.failed < len(self.records)
+
+    @property
+    def failed(self) -> int:
+        """How many reports tell of an error."""
+        return len(self._failed)
 
     def report(self, error: KafkaError | None, message: Message) -> None:
         """One delivery report. The producer calls it once for each record that it took."""

@@ -10,12 +10,17 @@ from engine.errors import EgressUnavailable
 from engine.event import Record
 
 
-async def test_a_record_whose_report_says_nothing_of_where_it_is_was_not_delivered() -> None:
+@pytest.mark.parametrize(
+    ("reported", "error"),
+    [(b"v", KafkaError._FATAL), (b"other", KafkaError.MSG_SIZE_TOO_LARGE)],
+    ids=["nothing is said of where it is", "of no record that was sent"],
+)
+async def test_a_record_is_not_delivered_for_a_report_that_leaves_open_what_became_of_it(reported: bytes, error: int) -> None:
     line = KafkaLine({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, lambda _, __: None)
     try:
         sent = line.send([Record("t", "k", b"v")])
         (piece,) = line._out
-        piece.not_taken("t", {"key": "k", "value": b"v"}, KafkaError(KafkaError._FATAL))
+        piece.not_taken("t", {"key": "k", "value": reported}, KafkaError(error))
         line._settle()
 
         with pytest.raises(EgressUnavailable, match="may be out or not"):
