@@ -25,19 +25,27 @@ def main() -> int:
         "--fault", action="append", choices=sorted(FAULTS), help="one kind of fault; can be given again (default: kill)"
     )
     arguments = parser.parse_args()
-    print(f"seed {arguments.seed}", flush=True)
+    _say(f"seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="rulemill-faults-", ignore_cleanup_errors=True) as place:
         try:
-            with RedisServer(Path(place, "redis")) as redis, Kafka(Path(place, "kafka")) as kafka:
-                with site(Path(place), redis, kafka, arguments.lease) as ready:
-                    report = run(ready, arguments.seed, arguments.fault or ["kill"], arguments.kills, arguments.seconds)
-                    if report.breaches:
-                        Path("faults.log").write_text("\n".join(instance.log for instance in ready.instances))
+            with (
+                RedisServer(Path(place, "redis")) as redis,
+                Kafka(Path(place, "kafka")) as kafka,
+                site(Path(place), redis, kafka, arguments.lease) as ready,
+            ):
+                report = run(ready, arguments.seed, arguments.fault or ["kill"], arguments.kills, arguments.seconds)
+                if report.breaches:
+                    Path("faults.log").write_text("\n".join(instance.log for instance in ready.instances))
         except CannotRun as why:
-            print(f"tools/faults: {why}", file=sys.stderr)
+            sys.stderr.write(f"tools/faults: {why}\n")
             return 2
-    print("\n".join(report.lines()))
+    _say(*report.lines())
     return 1 if report.breaches else 0
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def site(directory: Path, redis: RedisServer, kafka: Kafka, lease_s: float) -> I
         "STATE_STORE": "redis",
         "REDIS_ADDRESS": redis.address,
         "REDIS_PREFIX": topic,
-        "REDIS_TIMEOUT": "500ms",
+        "REDIS_TIMEOUT": "800ms",
         "EVENT_EGRESS": "kafka",
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
         "KAFKA_TOPIC": topic,
