@@ -1,5 +1,6 @@
 """Faults over the whole, briefly: two instances of two workers over a real Redis and a real Kafka. `tools/faults` does it for longer."""
 
+import random
 import resource
 import threading
 from collections import Counter
@@ -12,10 +13,13 @@ import pytest
 
 from tests.acceptance.crews import status, wait_until
 from tests.acceptance.processes import TIMEOUT_S, Service
-from tests.acceptance.samples import answer, read_lines
+from tests.acceptance.samples import Event, answer, read_lines
+from tests.faults.clients import Load
 from tests.faults.instances import Site, site
+from tests.faults.laws import published
 from tests.faults.run import run
 from tests.redis_servers import need_redis
+from tests.servers.kafka import started
 from tools.servers.kafka import Kafka
 from tools.servers.redis import RedisServer
 
@@ -23,33 +27,51 @@ LEASE_S: Final = 2
 RECORDS: Final = Path("out", "events.enriched.ndjson")
 
 
-@pytest.fixture
-def whole(tmp_path: Path, stoppable_kafka: Kafka) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Instances over servers that these tests pause and kill; all of it is whole again after each of them."""
     need_redis()
-    with RedisServer(tmp_path / "redis") as redis, site(tmp_path, redis, stoppable_kafka, LEASE_S) as ready:
-        yield ready
+    directory = tmp_path_factory.mktemp("site")
+    kafka = started(Kafka(directory / "kafka"))
+    try:
+        with RedisServer(directory / "redis") as redis, site(directory, redis, kafka, LEASE_S) as ready:
+            yield ready
+    finally:
+        kafka.stop()
 
 
 @pytest.mark.parametrize(
-    ("kinds", "seconds"),
-    [
-        (["kill", "kill", "kill"], 3),
-        (["zombie"], 1),
-        (["redis-pause", "redis-restart"], 2),
-        (["kafka-stop"], 1),
-        (["term", "term"], 1),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, list) else None,
+    "kinds",
+    [["kill"] * 3, ["zombie"], ["redis-pause", "redis-restart"], ["kafka-stop"], ["term"]],
+    ids="-".join,
 )
-def test_after_a_fault_under_load_all_that_was_answered_is_out_and_everything_is_counted_once(
-    whole: Site, kinds: list[str], seconds: float
+def test_after_faults_under_load_all_that_was_answered_is_out_and_everything_is_counted_once(
+    lasting: Site, kinds: list[str]
 ) -> None:
-    report = run(whole, 1, kinds, len(kinds), seconds)
+    report = run(lasting, random.randrange(1_000_000), kinds, len(kinds), len(kinds), name="-".join(kinds))
 
     assert report.breaches == [], "\n".join(report.lines())
     assert report.done == Counter(kinds)
     assert report.records >= report.sent > 0
-    assert [instance.terminate() for instance in whole.instances] == [0, 0]
+
+
+def record(identity: str, **processing: bool) -> Event:
+    return {"id": identity, "processing": processing}
+
+
+def test_what_is_lost_or_made_up_or_out_twice_for_no_reason_is_seen() -> None:
+    load = Load([], 0, LEASE_S, "e")
+    client = load.clients[0]
+    client.sent = [{"id": f"e-{letter}"} for letter in "abcd"]
+    client.settled = {"e-a", "e-b", "e-c"}
+    client.doubtful = {"e-b", "e-d"}
+    well = [record("e-a"), record("e-b"), record("e-b", takeover=True), record("e-c"), record("other")]
+
+    assert published(load, well) == []
+    assert "not on the topic: ['e-c']" in published(load, well[:-2])[0]
+    assert "never sent: ['e-x']" in published(load, [*well, record("e-x")])[0]
+    assert "every request was answered: ['e-a']" in published(load, [*well, record("e-a", takeover=True)])[0]
+    assert "none of them a takeover: ['e-b']" in published(load, [*well, record("e-b")])[0]
 
 
 def test_a_full_disk_is_told_of_and_waited_out_and_every_record_is_there_once_and_whole(project: Path) -> None:

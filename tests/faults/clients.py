@@ -85,7 +85,7 @@ class Client(threading.Thread):
         identity = event["id"]
         if told is None:  # the request was refused as a whole: never received
             return False
-        status = told["status"]
+        status = str(told["status"])
         self.outcomes[status] += 1
         if status == "accepted" and identity in self.settled:
             self.wrong.append(f"{identity}: accepted again after it was settled")
@@ -102,20 +102,19 @@ class Client(threading.Thread):
 
 
 class Load:
-    """The clients of a run, started and stopped together."""
+    """The clients of a run, started and stopped together. The ids of their events begin with `name`."""
 
-    def __init__(self, instances: Sequence[Service], seed: int, patience_s: float) -> None:
+    def __init__(self, instances: Sequence[Service], seed: int, patience_s: float, name: str) -> None:
+        self.name = name
         self._stopping = threading.Event()
         self.clients = [
-            Client(f"c{number}", instances, seed * CLIENTS + number, patience_s, self._stopping) for number in range(CLIENTS)
+            Client(f"{name}-{number}", instances, seed * CLIENTS + number, patience_s, self._stopping)
+            for number in range(CLIENTS)
         ]
 
     def start(self) -> None:
         for client in self.clients:
             client.start()
-
-    def settled(self) -> int:
-        return sum(len(client.settled) for client in self.clients)
 
     def finish(self, timeout_s: float) -> list[str]:
         """Send nothing new, and return when everything has its final answer; names those that still wait after `timeout_s`."""

@@ -22,7 +22,7 @@ Groups = dict[tuple[str, int], dict[str, Any]]
 
 def breaches(site: Site, load: Load, watch: Watch, records: list[Event]) -> list[str]:
     """Every promise that was not kept."""
-    return [*_told(load), *_published(load, records), *_counted(site, records), *_said(watch)]
+    return [*_told(load), *published(load, records), *_counted(site, records), *_said(watch)]
 
 
 def copies(records: list[Event]) -> Counter[str]:
@@ -36,7 +36,9 @@ def _told(load: Load) -> list[str]:
     return _some("answers that must not be", wrong) + _some("status codes that must not be", sorted(set(codes) - CODES))
 
 
-def _published(load: Load, records: list[Event]) -> list[str]:
+def published(load: Load, records: list[Event]) -> list[str]:
+    """What is wrong with the records of this load: lost, made up, or twice for no reason. Other records do not count."""
+    records = [record for record in records if record["id"].startswith(f"{load.name}-")]
     sent = {event["id"] for client in load.clients for event in client.sent}
     settled = {identity for client in load.clients for identity in client.settled}
     doubtful = {identity for client in load.clients for identity in client.doubtful}

@@ -50,10 +50,13 @@ class Report:
         ]
 
 
-def run(site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float) -> Report:
-    """Do `number` faults, each of a kind drawn from `kinds`, spread over about `seconds`; their own time comes on top where it is longer."""
+def run(site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float, name: str = "e") -> Report:
+    """Do `number` faults, each of a kind drawn from `kinds`, spread over about `seconds`; their own time comes on top where it is longer.
+
+    As many kinds as faults are done in their order. Runs over one site need names of their own.
+    """
     chance = random.Random(seed)
-    load, watch = Load(site.instances, seed, patience_s=site.lease_s), Watch(site.instances)
+    load, watch = Load(site.instances, seed, site.lease_s, name), Watch(site.instances)
     load.start()
     watch.start()
     done: Counter[str] = Counter()
