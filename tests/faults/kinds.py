@@ -92,7 +92,8 @@ def _need_in_sync(site: Site, replicas: int) -> None:
     resource = ConfigResource(ResourceType.TOPIC, site.topic)
     entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
     resource.add_incremental_config(entry)
-    AdminClient({"bootstrap.servers": site.kafka.bootstrap}).incremental_alter_configs([resource])[resource].result(30)
+    admin = AdminClient({"bootstrap.servers": site.kafka.bootstrap})  # kept until the answer is there
+    admin.incremental_alter_configs([resource])[resource].result(30)
 
 
 FAULTS: Final = {
