@@ -15,16 +15,28 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from tests.acceptance.processes import TIMEOUT_S, Service
 from tests.acceptance.samples import Event, write_rules
 from tests.servers.kafka import make_topic, values
-from tools.servers.kafka import Kafka
+from tools.servers.kafka import USERS, Kafka
 from tools.servers.redis import RedisServer
 
 INSTANCES: Final = 2
 WORKERS: Final = 2
 _LOOK_S: Final = 0.2
+_USER: Final = "stranger"
+"""Who may do nothing but what `allow_writing` gives."""
+
 _ENDED: Final = ("accepted", "duplicate", "blocked", "rejected", "retry", "in_flight")
 
 
@@ -42,6 +54,18 @@ class Site:
         """Everything that is on the topic now."""
         return [json.loads(value) for value in values(self.kafka.bootstrap, self.topic)]
 
+    def allow_writing(self, *, allowed: bool) -> None:
+        """Give the instances the right to write to the topic, or take it away."""
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE):
+            kind = (ResourceType.TOPIC, self.topic, ResourcePatternType.LITERAL, f"User:{_USER}", "*", operation)
+            if allowed:
+                right = AclBinding(*kind, AclPermissionType.ALLOW)
+                admin.create_acls([right])[right].result(TIMEOUT_S)
+            elif operation == AclOperation.WRITE:
+                same = AclBindingFilter(*kind, AclPermissionType.ALLOW)
+                admin.delete_acls([same])[same].result(TIMEOUT_S)
+
 
 @contextmanager
 def site(directory: Path, redis: RedisServer, kafka: Kafka, lease_s: float) -> Iterator[Site]:
@@ -55,18 +79,23 @@ def site(directory: Path, redis: RedisServer, kafka: Kafka, lease_s: float) -> I
         "REDIS_PREFIX": topic,
         "REDIS_TIMEOUT": "800ms",
         "EVENT_EGRESS": "kafka",
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.sasl_bootstrap,
+        "KAFKA_SECURITY_PROTOCOL": "sasl_plaintext",
+        "KAFKA_SASL_USERNAME": _USER,
+        "KAFKA_SASL_PASSWORD": USERS[_USER],
         "KAFKA_TOPIC": topic,
     }
     with ExitStack() as stack:
-        instances = []
+        instances: list[Service] = []
+        made = Site(instances, redis, kafka, topic, lease_s)
+        made.allow_writing(allowed=True)
         for number in range(INSTANCES):
             place = directory / f"instance-{number}"
             place.mkdir(parents=True)
             rules = write_rules(place / "rules") / "rules.yaml"
             rules.write_text(rules.read_text().replace("ttl: 24h}", "ttl: 24h, on_store_failure: reject}"))
             instances.append(stack.enter_context(Service(place, **variables)))
-        yield Site(instances, redis, kafka, topic, lease_s)
+        yield made
 
 
 def status(instance: Service, patience_s: float = TIMEOUT_S) -> dict[str, Any]:

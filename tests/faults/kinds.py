@@ -12,8 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-
 from tests.acceptance.processes import Service
 from tests.faults.instances import Site, status
 
@@ -68,10 +66,10 @@ def _kafka_stop(site: Site, chance: random.Random) -> None:
 
 
 def _topic(site: Site, chance: random.Random) -> None:
-    """The topic takes no records: it asks for two replicas in sync, and has one."""
-    _need_in_sync(site, 2)
-    time.sleep(chance.uniform(7, 9))
-    _need_in_sync(site, 1)
+    """The topic takes no records: the right to write to it is gone for a while."""
+    site.allow_writing(allowed=False)
+    time.sleep(chance.uniform(2, 4))
+    site.allow_writing(allowed=True)
 
 
 def _terminate(site: Site, chance: random.Random) -> None:
@@ -86,14 +84,6 @@ def _worker(instance: Service, chance: random.Random) -> int:
     while not (each := status(instance)["workers"]["each"]):
         time.sleep(0.1)
     return int(each[chance.choice(sorted(each))]["pid"])
-
-
-def _need_in_sync(site: Site, replicas: int) -> None:
-    resource = ConfigResource(ResourceType.TOPIC, site.topic)
-    entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
-    resource.add_incremental_config(entry)
-    admin = AdminClient({"bootstrap.servers": site.kafka.bootstrap})  # kept until the answer is there
-    admin.incremental_alter_configs([resource])[resource].result(30)
 
 
 FAULTS: Final = {
