@@ -154,7 +154,11 @@ class KafkaLine:
     def _tick(self) -> None:
         """Serve what the producer has to report, and come again: soon while it reports, seldom where there is nothing to report."""
         waiting = self._pending()
-        if self._producer.poll(0) and self._pending() < waiting:  # else it told of connections alone
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:  # it raises what it fails of for good, whether or not it has told of it
+            self._fail_for_good(error.args[0])
+        if self._pending() < waiting:  # else it told of connections alone
             self._heard_s = self._loop.time()
             self._settle()
         silent_s = self._loop.time() - self._heard_s
@@ -172,6 +176,8 @@ class KafkaLine:
             if piece.delivered and not self._blocked:
                 self._works()
             self._take_back(piece)
+            if self._fatal:
+                break
             piece.send.end_piece()
         if self._again and not self._out:
             self._queue.extendleft(sorted(self._again, key=lambda piece: piece.order, reverse=True))
@@ -187,7 +193,9 @@ class KafkaLine:
                 self._blocked.add(record.topic)
                 self._mend(f"topic `{record.topic}`: {words(error)}")
             elif error.code() not in REFUSED:
-                self._fail(f"a record for the topic `{record.topic}` may be out or not: {words(error)}")
+                why = f"a record for the topic `{record.topic}` may be out or not: {words(error)}"
+                piece.send.fail(why)  # itself, as it is no longer among those that are out
+                self._fail(why)
                 return
             elif alone:
                 piece.send.refuse(record, words(error))
@@ -203,12 +211,16 @@ class KafkaLine:
         if self._ended:
             return
         if error.fatal():
-            self._fail(f"the producer has failed for good: {words(error)}")
-            _log.error("kafka egress: %s", self._fatal)
+            self._fail_for_good(error)
         elif error.code() in UNREACHABLE:
             self._mend(words(error) + (f": {self._detail}" if self._detail else ""))
         else:
             self._detail = error.str()
+
+    def _fail_for_good(self, error: KafkaError) -> None:
+        if self._fatal is None:
+            self._fail(f"the producer has failed for good: {words(error)}")
+            _log.error("kafka egress: %s", self._fatal)
 
     def _mend(self, what: str) -> None:
         if self._trouble is None:

@@ -237,3 +237,31 @@ async def test_a_record_that_is_too_large_is_refused_and_no_other_one(broker: Ka
     assert [refusal.record for refusal in refusals] == [large]
     assert "max.message.bytes" in refusals[0].reason
     assert sorted(values(broker.bootstrap, topic)) == sorted(record.value for record in small)
+
+
+async def test_what_a_producer_that_fails_for_good_had_not_got_out_is_never_called_delivered(
+    broker: Kafka, opened: Opening
+) -> None:
+    """Without a right to write to any topic a new producer gets no identity, and without one it fails for good."""
+    topic = make_topic(broker.bootstrap)
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    kinds = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:stranger", "*", AclOperation.WRITE)
+    right = AclBinding(*kinds, AclPermissionType.ALLOW)
+    admin.create_acls([right])[right].result(WAIT_S)
+    user = {"security_protocol": "sasl_plaintext", "sasl_username": "stranger", "sasl_password": SecretStr(USERS["stranger"])}
+    egress = opened(broker.sasl_bootstrap, topic, **user)
+    await all_out(send(egress, topic, 0))
+    anything = (ResourceType.TOPIC, None, ResourcePatternType.ANY, "User:stranger", None, AclOperation.ANY)
+    all_rights = AclBindingFilter(*anything, AclPermissionType.ANY)  # type: ignore[arg-type]  # None is any name and any host
+    admin.delete_acls([all_rights])[all_rights].result(WAIT_S)
+    await egress.purge()
+
+    for number in range(1, 4):
+        with pytest.raises(EgressUnavailable):
+            await asyncio.wait_for(egress.send(batch(topic, number)), WAIT_S)
+        await egress.purge()
+
+    admin.create_acls([right])[right].result(WAIT_S)
+    await egress.purge()
+    await all_out(send(egress, topic, 1))
+    assert_each_once_and_in_order(broker.bootstrap, topic, 2)
