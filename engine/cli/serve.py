@@ -22,6 +22,7 @@ from engine.app import SOURCE_KINDS, build_explainer, build_pool, build_processo
 from engine.cli.outputs import open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.cli.serve_workers import serve_with_workers
+from engine.cli.telling import tell_address
 from engine.clock import SystemClock, thread_busy_ns
 from engine.errors import SettingsInvalid
 from engine.ingress.access import access_policy
@@ -126,7 +127,7 @@ async def _serve(settings: Settings, rules: Rules, *, demo: bool) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
         loop.add_signal_handler(signal.SIGHUP, parts.ask_for_rules)
-        print(f"rulemill: listening on {address_of(listening)}", flush=True)
+        tell_address(address_of(listening), demo=demo)
         return await run_engine(settings, parts, server, [listening], demo=demo)
 
 

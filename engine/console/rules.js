@@ -1,0 +1,110 @@
+// The rules: which are in service, what they changed, and which were refused and why.
+//
+// In: what `/rules` answers. Out: the card of the rules. Rule of the file: nothing is changed but by the button that says so.
+
+import { NoAnswer, post, Refused } from "./asking.js";
+import { badge, byId, coded, fill, make } from "./elements.js";
+import { several, time } from "./words.js";
+
+const MOST_FINDINGS = 50;
+const KINDS = { filters: "filter", aggregations: "aggregation", sources: "source", deduplication: "deduplication of" };
+const WORDS = { added: "added", removed: "removed", changed: "changed", reset: "begins anew" };
+
+/** Show the rules in service, and those that were refused. */
+export function showRules(rules) {
+  byId("rules").classList.toggle("refused", rules.rejected !== null);
+  fill(byId("rules-refused"), [rules.rejected, rules.ruleset, rules.origin], refusal);
+  fill(byId("rules-now"), [rules.ruleset, rules.loaded_at, rules.directory, rules.files, rules.findings, rules.origin], () => inService(rules));
+  fill(byId("rules-changed"), rules.replaced, (replaced) => (replaced === null ? [] : difference(replaced)));
+}
+
+/** Have the buttons ask the engine; `changed` is called when it may have other rules. */
+export function onRulesButtons(changed) {
+  byId("try-rules").addEventListener("click", () => tell("rules/reload?dry_run=1", tried));
+  byId("reload-rules").addEventListener("click", async () => {
+    await tell("rules/reload", reloaded);
+    changed();
+  });
+}
+
+async function tell(path, words) {
+  const told = byId("rules-told");
+  try {
+    const answer = await post(path);
+    fill(told, [answer, Date.now()], () => words(answer));
+  } catch (error) {
+    if (!(error instanceof Refused || error instanceof NoAnswer)) throw error;
+    fill(told, [error.message, Date.now()], () => make("p", { class: "bad-text" }, coded(error.message)));
+  }
+}
+
+function tried(answer) {
+  if (!answer.swapped) return make("p", {}, "The files say what is in service: nothing would change.");
+  return [
+    make("p", {}, "Reloading would put ", make("code", {}, answer.ruleset), " in place of ", make("code", {}, answer.before), ":"),
+    make("pre", { tabindex: "0" }, answer.text),
+  ];
+}
+
+function reloaded(answer) {
+  return make("p", {}, answer.swapped ? "Reloaded." : "Looked at the files again: they say what is in service.");
+}
+
+function inService(rules) {
+  const origin = rules.origin === "last_good" ? "from the copy that worked last, because the files did not" : "from";
+  const files = make("details", {},
+    make("summary", {}, several(rules.files.length, "file")),
+    make("ul", { class: "files" }, rules.files.map((file) => make("li", {}, make("code", {}, file)))));
+  return [
+    make("p", {}, make("code", { class: "ruleset" }, rules.ruleset), ` in service since ${time(rules.loaded_at)}, ${origin} `,
+      make("code", {}, rules.directory), ". Save a file there, and this page shows what becomes of it."),
+    files,
+    ...(rules.findings.length ? [warnings(rules.findings)] : []),
+  ];
+}
+
+function warnings(findings) {
+  return make("details", {}, make("summary", {}, several(findings.length, "warning")), findings.slice(0, MOST_FINDINGS).map(finding));
+}
+
+function difference({ ruleset, changes }) {
+  const lines = Object.entries(changes).flatMap(([section, parts]) =>
+    Object.entries(parts).filter(([what, names]) => what in WORDS && names.length).map(([what, names]) =>
+      make("li", {}, badge(WORDS[what], what === "removed" || what === "reset" ? "warn" : "good"), ` ${KINDS[section] ?? section} `,
+        names.map((name, index) => [index ? ", " : "", make("code", {}, name)]).flat())));
+  return [
+    make("p", {}, "In place of ", make("code", {}, ruleset), lines.length ? ":" : ": every filter, aggregation and source means the same."),
+    make("ul", { class: "changes" }, lines),
+  ];
+}
+
+function refusal([rejected, ruleset, origin]) {
+  if (rejected === null) return [];
+  const errors = rejected.findings.filter((found) => found.severity === "error");
+  const others = rejected.findings.filter((found) => found.severity !== "error");
+  const shown = [...errors, ...others].slice(0, MOST_FINDINGS);
+  const left = rejected.findings.length - shown.length;
+  const goesOn = origin === "last_good" ? "the copy of the rules that worked last" : "the rules before them";
+  return [
+    make("p", {}, badge("refused", "bad"), make("strong", {}, ` The rules on disk have ${several(errors.length || 1, "error")}`),
+      `, seen at ${time(rejected.at)}. Nothing is lost: `, make("code", {}, ruleset), `, ${goesOn}, goes on. Mend the file, and save it.`),
+    ...(errors.length ? [] : [make("p", { class: "bad-text" }, coded(rejected.reason))]),
+    ...shown.map(finding),
+    left ? make("p", { class: "muted" }, `… and ${left} more: \`validate-rules\` shows all`) : null,
+  ];
+}
+
+function finding(found) {
+  const advice = [found.help, found.fix && `write \`${found.fix}\``].filter(Boolean).join("; ");
+  const mend = found.edits?.length ? " `validate-rules --fix` writes it." : "";
+  return make("article", { class: `finding ${found.severity}` },
+    make("h3", {}, badge(found.code, found.severity === "error" ? "bad" : "warn"), " ", coded(found.message)),
+    make("p", { class: "place" }, placeOf(found), found.rule ? make("span", { class: "muted" }, ` in ${found.rule}`) : null),
+    found.excerpt ? make("pre", { tabindex: "0" }, found.excerpt) : null,
+    advice ? make("p", { class: "fix" }, make("strong", {}, "Fix: "), coded(`${advice}${advice.endsWith("?") ? "" : "."}${mend}`)) : null,
+    (found.related ?? []).map((related) => make("p", { class: "muted small" }, coded(related.message), ": ", placeOf(related))));
+}
+
+function placeOf({ file, line, col }) {
+  return make("code", {}, line ? `${file}:${line}:${col}` : file);
+}
