@@ -31,6 +31,7 @@ export function onToken(changed) {
 
 /** The engine took the token, or asks for none. */
 export function accessGranted() {
+  if (form.contains(document.activeElement)) byId("main").focus();
   show(form, false);
   show(forget, hasToken());
 }

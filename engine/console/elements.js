@@ -68,6 +68,8 @@ export class Table {
     const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, heads));
     const table = make("table", { role: "table", "aria-label": label }, head, this.#body);
     this.table = make("div", { class: "scrolls", role: "region", "aria-label": label, tabindex: "0" }, table);
+    show(this.table, false);
+    show(this.#empty, false);
     parent.replaceChildren(this.table, this.#empty);
   }
 

@@ -98,9 +98,9 @@ function contextsOf({ status = {}, derived = {}, ...contexts }) {
 
 function filterOf(judged, few) {
   const [words, tone] = STATES[judged.state];
-  const lacks = (judged.why_not ?? []).flatMap((needed) => [", lacks ", ...tests(needed)]);
+  const lacks = make("span", { class: "lacks" }, (judged.why_not ?? []).flatMap((needed) => [", lacks ", ...tests(needed)]));
   const actions = judged.actions.map(({ action, done, note }) => [": ", ...coded(action), done ? "" : ` (not done: ${note})`]).flat();
-  const open = judged.condition !== null && (judged.state === "matched" || (few && judged.state !== "not_matched"));
+  const open = judged.condition !== null && (few || judged.state === "matched");
   return make("details", { class: "judged", open },
     make("summary", {}, make("strong", {}, judged.id), " ", badge(words, tone), actions, lacks),
     judged.error ? make("p", { class: "bad-text" }, judged.error) : null,
@@ -110,7 +110,7 @@ function filterOf(judged, few) {
 function tallyOf(tally) {
   if (!tally.counted) {
     return make("details", { class: "judged" },
-      make("summary", {}, make("strong", {}, tally.id), " ", badge("not counted", "plain"), `, ${tally.reason}`),
+      make("summary", {}, make("strong", {}, tally.id), " ", badge("not counted", "plain"), ", ", coded(tally.reason)),
       tally.condition ? treeOf(tally.condition) : null);
   }
   const measures = Object.entries(tally.measures ?? {});

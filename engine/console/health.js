@@ -2,19 +2,22 @@
 //
 // In: what `/processor/status` answers, or that nothing does. Out: the head of the page, its banners, the card of the engine.
 
-import { badge, byId, fill, make, show, write } from "./elements.js";
+import { badge, byId, coded, fill, make, show, write } from "./elements.js";
 import { count, duration, percent, time } from "./words.js";
 
 const TONES = { ok: "good", degraded: "warn", stopping: "warn", disabled: "warn" };
+// The card of the rules says it with every finding and its place.
+const TOLD_BELOW = "rules: refused";
 const state = byId("state");
 
 /** Show what the engine says of itself. */
 export function showHealth(status) {
   say(status.status, TONES[status.status] ?? "bad");
   show(byId("no-answer"), false);
-  document.body.classList.remove("stale");
-  show(byId("reasons"), status.reasons.length > 0);
-  fill(byId("reasons"), status.reasons, (reasons) => make("ul", {}, reasons.map((reason) => make("li", {}, reason))));
+  document.body.classList.remove("stale", "empty");
+  const reasons = status.reasons.filter((reason) => !reason.startsWith(TOLD_BELOW));
+  show(byId("reasons"), reasons.length > 0);
+  fill(byId("reasons"), reasons, () => make("ul", {}, reasons.map((reason) => make("li", {}, coded(reason)))));
   fill(byId("engine"), factsOf(status), (facts) => [listOf(facts), ...workersOf(status.workers.each)]);
   write(byId("footer"), `Rulemill ${status.version}, started ${time(status.started_at)}`);
 }
@@ -27,9 +30,11 @@ export function showNoAnswer(error) {
   document.body.classList.add("stale");
 }
 
-/** Show that the engine answers, and what it asks for. */
+/** Show what the engine asks for, and nothing that it said before: whoever sits here now may be somebody else. */
 export function showRefused(error) {
   show(byId("no-answer"), false);
+  show(byId("reasons"), false);
+  document.body.classList.add("empty");
   say(error.status === 403 ? "another token is needed" : "a token is needed", "warn");
 }
 

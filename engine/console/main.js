@@ -31,10 +31,10 @@ async function watch() {
 /** Ask once; returns how long to wait before the next time. */
 async function look() {
   try {
-    const [status, processor] = await Promise.all([ask("processor/status"), ask("metrics/processor")]);
+    const status = await ask("processor/status");
     accessGranted();
     showHealth(status);
-    showFlow(processor);
+    showFlow(await ask("metrics/processor"));
     const changed = await lookAtRules(status);
     if (changed || turn % EACH_OTHER_TURN === 0) await lookAtParts();
     turn += 1;

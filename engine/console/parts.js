@@ -18,7 +18,7 @@ const filters = new Table(byId("filters-table"), [
   { title: "Not acted on", number: true, cell: (rule) => [rule.would_have_matched, rule.samples], draw: heldBack },
   { title: "Unknown", number: true, cell: (rule) => count(rule.unknown) },
   { title: "Errors", number: true, cell: (rule) => rule.errors, draw: errorsOf },
-  { title: "Last match", cell: (rule) => time(rule.last_match) },
+  { title: "Newest match", number: true, cell: (rule) => time(rule.last_match) },
 ], "Filters, in the order they run", "The rules have no filters.");
 
 const aggregations = new Table(byId("aggregations-table"), [
@@ -29,8 +29,8 @@ const aggregations = new Table(byId("aggregations-table"), [
   { title: "Keys", number: true, cell: (rule) => `${count(rule.live_keys)} of ${count(rule.max_keys)}` },
   { title: "Events", number: true, cell: (rule) => count(rule.events) },
   { title: "Late", number: true, cell: (rule) => count(rule.late) },
-  { title: "Without a key", number: true, cell: (rule) => count(rule.unkeyed) },
-  { title: "Beyond max_keys", number: true, cell: (rule) => rule.overflow, draw: errorsOf },
+  { title: "Unkeyed", number: true, cell: (rule) => count(rule.unkeyed) },
+  { title: "Overflow", number: true, cell: (rule) => rule.overflow, draw: errorsOf },
   { title: "Errors", number: true, cell: (rule) => rule.errors, draw: errorsOf },
 ], "Aggregations", "The rules have no aggregations.");
 

@@ -10,6 +10,7 @@ const RESULTS = new Map([
   [false, ["✗", "false", "bad"]],
   [null, ["?", "unknown", "warn"]],
 ]);
+const FEW_CHARS = 60;
 const JOINTS = { all: "all of", any: "any of", not: "not" };
 
 /** The tree of a condition. */
@@ -19,7 +20,8 @@ export function treeOf(condition) {
 
 /** A test in a few words, with what it saw. */
 export function tests(test) {
-  return [make("code", {}, questionOf(test)), ` (${seenBy(test)})`];
+  const question = questionOf(test);
+  return [make("code", {}, question.length > FEW_CHARS ? `${question.slice(0, FEW_CHARS)}…` : question), ` (${seenBy(test)})`];
 }
 
 function leaf(condition) {
@@ -39,6 +41,6 @@ function questionOf({ field, operator, operand }) {
 }
 
 function seenBy({ value, reason }) {
-  if (value === undefined) return reason ?? "it is missing";
-  return reason ? `it is ${inJson(value)}, ${reason}` : `it is ${inJson(value)}`;
+  const seen = value === undefined ? "missing" : inJson(value);
+  return reason && reason !== seen ? `it is ${seen}, ${reason}` : `it is ${seen}`;
 }

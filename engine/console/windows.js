@@ -33,7 +33,6 @@ export async function chooseWindows(aggregator, key) {
   field.value = key;
   offerKey();
   await lookAtWindows();
-  byId("aggregations").scrollIntoView({ block: "start" });
   byId("windows").focus();
 }
 
