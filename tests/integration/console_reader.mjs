@@ -53,6 +53,7 @@ function obey(window, { act, selector, value }) {
       return found[0].click();
     case "fill":
       found[0].value = value;
+      found[0].dispatchEvent(new window.Event("change", { bubbles: true }));
       return null;
     case "kept":
       return Object.values(window.sessionStorage).concat(Object.values(window.localStorage), window.document.cookie);

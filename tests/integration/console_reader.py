@@ -60,7 +60,7 @@ class ConsoleReader:
         self._do("click", selector)
 
     def fill(self, selector: str, value: str) -> None:
-        """Write into a field."""
+        """Write into a field, or choose in it."""
         self._do("fill", selector, value)
 
     def waits_for(self, selector: str, *words: str, without: str = "\0") -> str:

@@ -13,6 +13,7 @@ from tests.acceptance.processes import Service
 from tests.integration.console_reader import ConsoleReader
 from tests.integration.node_packages import node_packages
 
+FILTERS = Path("rules", "filters.yaml")
 INGEST, ADMIN = "ingest-token-0000001", "admin-token-00000001"
 EVENT = {
     "event_type": "attempt",
@@ -29,29 +30,47 @@ def packages(checkout: Path) -> Path:
     return node_packages(checkout)
 
 
+@pytest.fixture(scope="module")
+def served(checkout: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, ConsoleReader]]:
+    """A service with the default rules and traffic of its own, and its console."""
+    directory = with_rules(tmp_path_factory.mktemp("served"), checkout)
+    with Service(directory, "--demo") as service, ConsoleReader(service.url, packages) as reader:
+        yield service, reader
+
+
+@pytest.fixture
+def service(served: tuple[Service, ConsoleReader]) -> Service:
+    return served[0]
+
+
+@pytest.fixture
+def page(served: tuple[Service, ConsoleReader]) -> Iterator[ConsoleReader]:
+    """The console of `service`, whose rules are the default ones again afterwards."""
+    service, reader = served
+    reader.waits_for("#state", "ok")
+    ruleset = reader.waits_for("#rules-now code.ruleset", "")
+    text = (rules := service.directory / FILTERS).read_text()
+    yield reader
+    rules.write_text(text)
+    reader.waits_for("#rules-now code.ruleset", ruleset)
+    reader.waits_for("#rules-refused", without="refused")
+
+
 @pytest.fixture
 def project(tmp_path: Path, checkout: Path) -> Path:
-    """A directory with the default rules, to be changed."""
+    """A directory with the default rules, for a service of a test's own."""
+    return with_rules(tmp_path, checkout)
+
+
+def with_rules(directory: Path, checkout: Path) -> Path:
     for name in ("rules", "schemas"):
-        shutil.copytree(checkout / name, tmp_path / name)
-    return tmp_path
-
-
-@pytest.fixture
-def service(project: Path) -> Iterator[Service]:
-    with Service(project, "--demo") as running:
-        yield running
-
-
-@pytest.fixture
-def page(service: Service, packages: Path) -> Iterator[ConsoleReader]:
-    with ConsoleReader(service.url, packages) as reader:
-        reader.waits_for("#state", "ok")
-        yield reader
+        shutil.copytree(checkout / name, directory / name)
+    return directory
 
 
 def rewrite(project: Path, old: str, new: str) -> None:
-    path = project / "rules" / "filters.yaml"
+    """As an editor saves: a new file, renamed over the old one."""
+    path = project / FILTERS
     text = path.read_text()
     assert old in text
     path.with_suffix(".tmp").write_text(text.replace(old, new))
@@ -64,7 +83,8 @@ def test_what_the_endpoints_say_is_on_the_page_and_follows_them(page: ConsoleRea
     first = page.text("#ledger .big")
 
     page.waits_for("#ledger .big", "received", without=first)
-    page.waits_for("#windows", "system_5m", "response_time_p95")
+    page.fill("#windows-of", "system_5m")
+    page.waits_for("#windows", "Newest windows of system_5m", "response_time_p95")
     assert page.texts("#filters-table tbody .name") == [rule["id"] for rule in rules["sections"]["filters"]]
     assert page.texts("#aggregations-table tbody .name") == [rule["id"] for rule in rules["sections"]["aggregations"]]
     assert page.texts("#sources-table tbody .name") == ["user", "item"]
@@ -73,12 +93,12 @@ def test_what_the_endpoints_say_is_on_the_page_and_follows_them(page: ConsoleRea
     assert not page.sees("#no-answer, #token-form, #reasons")
 
 
-def test_a_saved_rule_is_seen_to_take_effect(page: ConsoleReader, project: Path) -> None:
+def test_a_saved_rule_is_seen_to_take_effect(page: ConsoleReader, service: Service) -> None:
     page.fill("#event", json.dumps(EVENT))
     page.click("#explain-form button")
     before = page.waits_for("#explained", "rapid_fire matches: mark rapid_fire", "response_time_ms lt 1000 it is 640")
 
-    rewrite(project, "{lt: 1000}", "{lt: 500}")
+    rewrite(service.directory, "{lt: 1000}", "{lt: 500}")
 
     page.waits_for("#rules-changed", "changed filter rapid_fire")
     page.waits_for("#filters-table tbody tr:first-child th", "changed")
@@ -86,8 +106,8 @@ def test_a_saved_rule_is_seen_to_take_effect(page: ConsoleReader, project: Path)
     assert before[:40] != after[:40]
 
 
-def test_a_broken_rule_is_shown_with_its_place_and_its_fix_until_it_is_mended(page: ConsoleReader, project: Path) -> None:
-    rewrite(project, "{lt: 1000}", "{less: 1000}")
+def test_a_broken_rule_is_shown_with_its_place_and_its_fix_until_it_is_mended(page: ConsoleReader, service: Service) -> None:
+    rewrite(service.directory, "{lt: 1000}", "{less: 1000}")
 
     told = page.waits_for("#rules-refused", "unknown operator less")
     assert "rules/filters.yaml:17:52" in told
@@ -98,7 +118,7 @@ def test_a_broken_rule_is_shown_with_its_place_and_its_fix_until_it_is_mended(pa
     page.click("#try-rules")
     page.waits_for("#rules-told", "the rules were refused")
 
-    rewrite(project, "{less: 1000}", "{lt: 1000}")
+    rewrite(service.directory, "{less: 1000}", "{lt: 1000}")
 
     page.waits_for("#state", "ok")
     page.waits_for("#rules-refused", without="less")
@@ -150,16 +170,18 @@ def test_what_cannot_be_explained_is_told(page: ConsoleReader, asked: str, told:
     page.waits_for("#explain-problem, #explained", told)
 
 
-def test_an_engine_that_is_gone_is_missed_and_found_again(page: ConsoleReader, service: Service) -> None:
-    service.kill()
-    page.waits_for("#state", "no answer")
-    assert page.sees("#no-answer")
+def test_an_engine_that_is_gone_is_missed_and_found_again(project: Path, packages: Path) -> None:
+    with Service(project) as service, ConsoleReader(service.url, packages) as page:
+        page.waits_for("#state", "ok")
+        service.kill()
+        page.waits_for("#state", "no answer")
+        assert page.sees("#no-answer")
 
-    service.variables["HTTP_PORT"] = str(urlsplit(service.url).port)
-    service.start()
+        service.variables["HTTP_PORT"] = str(urlsplit(service.url).port)
+        service.start()
 
-    page.waits_for("#state", "ok")
-    assert not page.sees("#no-answer")
+        page.waits_for("#state", "ok")
+        assert not page.sees("#no-answer")
 
 
 def test_a_token_is_asked_for_sent_and_forgotten(project: Path, packages: Path) -> None:
@@ -184,16 +206,16 @@ def test_a_token_is_asked_for_sent_and_forgotten(project: Path, packages: Path) 
         assert page.kept() == [""]
 
 
-def test_what_rules_and_events_say_is_text_and_never_markup(page: ConsoleReader, project: Path) -> None:
+def test_what_rules_and_events_say_is_text_and_never_markup(page: ConsoleReader, service: Service) -> None:
     markup = "<img src=x onerror=alert(1)>"
     images = len(page.texts("img"))
-    rewrite(project, "Automated traffic, told by its user agent", f"'{markup}'")
+    rewrite(service.directory, "Automated traffic, told by its user agent", f"'{markup}'")
     page.fill("#event", json.dumps({**EVENT, "user_id": markup, "user_agent": f"{markup} bot"}))
     page.click("#explain-form button")
 
     page.waits_for("#explained", f'it is "{markup} bot"')
     page.waits_for("#filters-table", markup)
     assert len(page.texts("img")) == images
-    rewrite(project, "{lt: 1000}", f"{{'{markup}': 1000}}")
+    rewrite(service.directory, "{lt: 1000}", f"{{'{markup}': 1000}}")
     page.waits_for("#rules-refused", markup)
     assert len(page.texts("img")) == images
