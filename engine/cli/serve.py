@@ -56,7 +56,7 @@ from engine.state.memory import MemoryStateStore
 from engine.state.opening import open_store
 from engine.workers.member import Membership
 
-_DEMO_EVENTS_PER_SECOND = 40
+_DEMO_CROWDS = 2
 _SWITCH_S = 0.0005
 """Rules are compiled in a thread beside the events; with the usual 5 ms these would wait that long at each of their turns."""
 _PACKAGED_RULES = Path(engine.__file__).parent / "defaults" / "rules"
@@ -140,7 +140,7 @@ async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets
     watching = asyncio.create_task(parts.activity.watch(), name="activity")
     running = asyncio.create_task(parts.processor.run(), name="processor")
     running.add_done_callback(lambda _: server.give_up())
-    traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
+    traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_CROWDS)) if demo else None
     await server.serve(sockets=sockets)
     watching.cancel()
     if traffic is not None:
