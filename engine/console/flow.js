@@ -22,8 +22,8 @@ export function showFlow(processor) {
   picture.draw(rates.values);
   picture.node.setAttribute("aria-label", `Events per second, now ${perSecond(lately)}, at most ${perSecond(highest)}`);
   const latency = processor.latency_ms;
-  write(rest, `${perSecond(processor.events_per_second)} over the last minute. An event takes ${milliseconds(latency.p50)}, `
-    + `95 of 100 at most ${milliseconds(latency.p95)}`);
+  write(rest, `${perSecond(processor.events_per_second)} over the last minute, at most ${perSecond(highest)} in this picture. `
+    + `Half of all events take ${milliseconds(latency.p50)} or less, 95 of 100 ${milliseconds(latency.p95)}.`);
   fill(byId("ledger"), processor.ledger, ledgerOf);
   fill(byId("stages"), stagesOf(processor), (stages) => stages.map(stageOf));
 }

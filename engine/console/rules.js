@@ -4,7 +4,7 @@
 
 import { NoAnswer, post, Refused } from "./asking.js";
 import { badge, byId, coded, fill, make } from "./elements.js";
-import { several, time } from "./words.js";
+import { count, several, time } from "./words.js";
 
 const MOST_FINDINGS = 50;
 const KINDS = { filters: "filter", aggregations: "aggregation", sources: "source", deduplication: "deduplication of" };
@@ -14,7 +14,7 @@ const WORDS = { added: "added", removed: "removed", changed: "changed", reset: "
 export function showRules(rules) {
   byId("rules").classList.toggle("refused", rules.rejected !== null);
   fill(byId("rules-refused"), [rules.rejected, rules.ruleset, rules.origin], refusal);
-  fill(byId("rules-now"), [rules.ruleset, rules.loaded_at, rules.directory, rules.files, rules.findings, rules.origin], () => inService(rules));
+  fill(byId("rules-now"), [rules.ruleset, rules.loaded_at, rules.directory, rules.files, rules.findings, rules.origin, rules.reload], () => inService(rules));
   fill(byId("rules-changed"), rules.replaced, (replaced) => (replaced === null ? [] : difference(replaced)));
 }
 
@@ -51,6 +51,7 @@ function reloaded(answer) {
 }
 
 function inService(rules) {
+  const { last_attempt_at, accepted, refused } = rules.reload;
   const origin = rules.origin === "last_good" ? "from the copy that worked last, because the files did not" : "from";
   const files = make("details", {},
     make("summary", {}, several(rules.files.length, "file")),
@@ -58,6 +59,7 @@ function inService(rules) {
   return [
     make("p", {}, make("code", { class: "ruleset" }, rules.ruleset), ` in service since ${time(rules.loaded_at)}, ${origin} `,
       make("code", {}, rules.directory), ". Save a file there, and this page shows what becomes of it."),
+    make("p", { class: "muted small" }, `Looked at last at ${time(last_attempt_at)}; ${several(accepted, "change")} taken and ${count(refused)} refused since the start.`),
     files,
     ...(rules.findings.length ? [warnings(rules.findings)] : []),
   ];
