@@ -2,7 +2,7 @@
 //
 // In: what `/metrics/processor` answers. Out: the cards of the rate and the ledger, and the stages.
 
-import { byId, fill, make, write } from "./elements.js";
+import { byId, coded, fill, make, write } from "./elements.js";
 import { Rates, sparkline } from "./history.js";
 import { count, milliseconds, percent, perSecond } from "./words.js";
 
@@ -75,7 +75,7 @@ function stageOf({ name, figure, text, full, bad }) {
   return make("li", { class: bad ? "stage bad" : "stage" },
     make("span", { class: "name" }, name),
     make("span", { class: "figure" }, figure),
-    make("span", { class: "muted small" }, text),
+    make("span", { class: "muted small" }, coded(text)),
     full === undefined ? null : meter(full, `${name}: ${percent(full)} full`));
 }
 

@@ -14,9 +14,11 @@ import { chooseWindows, lookAtWindows, offerWindows, onWindowsForm } from "./win
 const EVERY_MS = 1_000;
 const AGAIN_MS = 10_000;
 const NEWS_MS = 600_000;
-const EACH_OTHER_TURN = 2;
+const OTHER_TURN = 2;
+const PARTS_A_TURN = 250;
 
 let turn = 0;
+let partsAt = 0;
 let seenRules = "";
 let rules = null;
 let wake = () => {};
@@ -36,7 +38,7 @@ async function look() {
     showHealth(status);
     showFlow(await ask("metrics/processor"));
     const changed = await lookAtRules(status);
-    if (changed || turn % EACH_OTHER_TURN === 0) await lookAtParts();
+    if (changed || turn >= partsAt) partsAt = turn + await lookAtParts();
     turn += 1;
     return EVERY_MS;
   } catch (error) {
@@ -56,6 +58,7 @@ async function lookAtRules({ ruleset, rules_load: { at, successful } }) {
   return true;
 }
 
+/** Ask what each part of the rules has done; returns after how many turns to do so again: the more there is to show, the less often. */
 async function lookAtParts() {
   const [filters, aggregations, enrichment] = await Promise.all([
     ask("processor/filters"),
@@ -67,6 +70,8 @@ async function lookAtParts() {
   showSources(enrichment);
   offerWindows(aggregations.aggregations);
   await lookAtWindows();
+  const parts = Object.keys(filters.filters).length + Object.keys(aggregations.aggregations).length;
+  return OTHER_TURN + Math.floor(parts / PARTS_A_TURN);
 }
 
 /** What became of parts of the rules lately, by name. */

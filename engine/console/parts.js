@@ -82,8 +82,7 @@ function modeOf([mode, rollout]) {
 
 function actionText(action) {
   const [[verb, content]] = Object.entries(action);
-  const words = typeof content === "object" && content !== null ? Object.values(content).filter((value) => typeof value !== "object") : [content];
-  return [verb, ...words].join(" ");
+  return [verb, ...Object.values(content).filter((word) => word !== null)].join(" ");
 }
 
 function shareOf([share]) {

@@ -9,9 +9,12 @@ import { count, several, time } from "./words.js";
 const MOST_FINDINGS = 50;
 const KINDS = { filters: "filter", aggregations: "aggregation", sources: "source", deduplication: "deduplication of" };
 const WORDS = { added: "added", removed: "removed", changed: "changed", reset: "begins anew" };
+let toldOfFiles = false;
 
 /** Show the rules in service, and those that were refused. */
 export function showRules(rules) {
+  // What was said of the files, and not of what is in service, was said of other files.
+  if (toldOfFiles) fill(byId("rules-told"), null, () => []);
   byId("rules").classList.toggle("refused", rules.rejected !== null);
   fill(byId("rules-refused"), [rules.rejected, rules.ruleset, rules.origin], refusal);
   fill(byId("rules-now"), [rules.ruleset, rules.loaded_at, rules.directory, rules.files, rules.findings, rules.origin, rules.reload], () => inService(rules));
@@ -31,9 +34,11 @@ async function tell(path, words) {
   const told = byId("rules-told");
   try {
     const answer = await post(path);
+    toldOfFiles = words === tried;
     fill(told, [answer, Date.now()], () => words(answer));
   } catch (error) {
     if (!(error instanceof Refused || error instanceof NoAnswer)) throw error;
+    toldOfFiles = true;
     fill(told, [error.message, Date.now()], () => make("p", { class: "bad-text" }, coded(error.message)));
   }
 }

@@ -121,7 +121,7 @@ def test_a_broken_rule_is_shown_with_its_place_and_its_fix_until_it_is_mended(pa
     rewrite(service.directory, "{less: 1000}", "{lt: 1000}")
 
     page.waits_for("#state", "ok")
-    page.waits_for("#rules-refused", without="less")
+    page.waits_for("#rules-refused, #rules-told", without="refused")
 
 
 def test_what_a_reload_would_change_is_told_before_it_is_done(project: Path, packages: Path) -> None:
