@@ -9,6 +9,7 @@ import { showFlow } from "./flow.js";
 import { showHealth, showNoAnswer, showRefused } from "./health.js";
 import { showAggregations, showFilters, showSources } from "./parts.js";
 import { onRulesButtons, showRules } from "./rules.js";
+import { lookAtShadow } from "./shadow.js";
 import { chooseWindows, lookAtWindows, offerWindows, onWindowsForm } from "./windows.js";
 
 const EVERY_MS = 1_000;
@@ -38,7 +39,7 @@ async function look() {
     showHealth(status);
     showFlow(await ask("metrics/processor"));
     const changed = await lookAtRules(status);
-    if (changed || turn >= partsAt) partsAt = turn + await lookAtParts();
+    if (changed || turn >= partsAt) partsAt = turn + await lookAtParts(status.started_at);
     turn += 1;
     return EVERY_MS;
   } catch (error) {
@@ -59,7 +60,7 @@ async function lookAtRules({ ruleset, rules_load: { at, successful } }) {
 }
 
 /** Ask what each part of the rules has done; returns after how many turns to do so again: the more there is to show, the less often. */
-async function lookAtParts() {
+async function lookAtParts(startedAt) {
   const [filters, aggregations, enrichment] = await Promise.all([
     ask("processor/filters"),
     ask("processor/aggregations"),
@@ -70,6 +71,7 @@ async function lookAtParts() {
   showSources(enrichment);
   offerWindows(aggregations.aggregations);
   await lookAtWindows();
+  await lookAtShadow(startedAt);
   const parts = Object.keys(filters.filters).length + Object.keys(aggregations.aggregations).length;
   return OTHER_TURN + Math.floor(parts / PARTS_A_TURN);
 }

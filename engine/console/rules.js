@@ -4,9 +4,10 @@
 
 import { NoAnswer, post, Refused } from "./asking.js";
 import { badge, byId, coded, fill, make } from "./elements.js";
+import { findingsOf } from "./findings.js";
 import { count, several, time } from "./words.js";
 
-const MOST_FINDINGS = 50;
+const MOST_NAMES = 20;
 const KINDS = { filters: "filter", aggregations: "aggregation", sources: "source", deduplication: "deduplication of" };
 const WORDS = { added: "added", removed: "removed", changed: "changed", reset: "begins anew" };
 let toldOfFiles = false;
@@ -63,7 +64,8 @@ function inService(rules) {
     make("ul", { class: "files" }, rules.files.map((file) => make("li", {}, make("code", {}, file)))));
   return [
     make("p", {}, make("code", { class: "ruleset" }, rules.ruleset), ` in service since ${time(rules.loaded_at)}, ${origin} `,
-      make("code", {}, rules.directory), ". Save a file there, and this page shows what becomes of it."),
+      make("code", {}, rules.directory), ". ",
+      coded("Save a file there, and this page shows what becomes of it; with `rules.reload: manual`, when you press Reload.")),
     make("p", { class: "muted small" }, `Looked at last at ${time(last_attempt_at)}; ${several(accepted, "change")} taken and ${count(refused)} refused since the start.`),
     files,
     ...(rules.findings.length ? [warnings(rules.findings)] : []),
@@ -71,47 +73,34 @@ function inService(rules) {
 }
 
 function warnings(findings) {
-  return make("details", {}, make("summary", {}, several(findings.length, "warning")), findings.slice(0, MOST_FINDINGS).map(finding));
+  return make("details", {}, make("summary", {}, several(findings.length, "warning")), findingsOf(findings));
 }
 
 function difference({ ruleset, changes }) {
   const lines = Object.entries(changes).flatMap(([section, parts]) =>
     Object.entries(parts).filter(([what, names]) => what in WORDS && names.length).map(([what, names]) =>
       make("li", {}, badge(WORDS[what], what === "removed" || what === "reset" ? "warn" : "good"), ` ${KINDS[section] ?? section} `,
-        names.map((name, index) => [index ? ", " : "", make("code", {}, name)]).flat())));
+        namesOf(names))));
   return [
     make("p", {}, "In place of ", make("code", {}, ruleset), lines.length ? ":" : ": every filter, aggregation and source means the same."),
     make("ul", { class: "changes" }, lines),
   ];
 }
 
+function namesOf(names) {
+  const left = names.length - MOST_NAMES;
+  const shown = names.slice(0, MOST_NAMES).map((name, index) => [index ? ", " : "", make("code", {}, name)]).flat();
+  return left > 0 ? [...shown, ` and ${several(left, "other")}`] : shown;
+}
+
 function refusal([rejected, ruleset, origin]) {
   if (rejected === null) return [];
   const errors = rejected.findings.filter((found) => found.severity === "error");
-  const others = rejected.findings.filter((found) => found.severity !== "error");
-  const shown = [...errors, ...others].slice(0, MOST_FINDINGS);
-  const left = rejected.findings.length - shown.length;
   const goesOn = origin === "last_good" ? "the copy of the rules that worked last" : "the rules before them";
   return [
     make("p", {}, badge("refused", "bad"), make("strong", {}, ` The rules on disk have ${several(errors.length || 1, "error")}`),
       `, seen at ${time(rejected.at)}. Nothing is lost: `, make("code", {}, ruleset), `, ${goesOn}, goes on. Mend the file, and save it.`),
     ...(errors.length ? [] : [make("p", { class: "bad-text" }, coded(rejected.reason))]),
-    ...shown.map(finding),
-    left ? make("p", { class: "muted" }, `… and ${left} more: \`validate-rules\` shows all`) : null,
+    ...findingsOf(rejected.findings),
   ];
-}
-
-function finding(found) {
-  const advice = [found.help, found.fix && `write \`${found.fix}\``].filter(Boolean).join("; ");
-  const mend = found.edits?.length ? " `validate-rules --fix` writes it." : "";
-  return make("article", { class: `finding ${found.severity}` },
-    make("h3", {}, badge(found.code, found.severity === "error" ? "bad" : "warn"), " ", coded(found.message)),
-    make("p", { class: "place" }, placeOf(found), found.rule ? make("span", { class: "muted" }, ` in ${found.rule}`) : null),
-    found.excerpt ? make("pre", { tabindex: "0" }, found.excerpt) : null,
-    advice ? make("p", { class: "fix" }, make("strong", {}, "Fix: "), coded(`${advice}${advice.endsWith("?") ? "" : "."}${mend}`)) : null,
-    (found.related ?? []).map((related) => make("p", { class: "muted small" }, coded(related.message), ": ", placeOf(related))));
-}
-
-function placeOf({ file, line, col }) {
-  return make("code", {}, line ? `${file}:${line}:${col}` : file);
 }

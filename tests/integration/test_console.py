@@ -90,7 +90,7 @@ def test_what_the_endpoints_say_is_on_the_page_and_follows_them(page: ConsoleRea
     assert page.texts("#sources-table tbody .name") == ["user", "item"]
     assert "It balances" in page.text("#ledger")
     assert page.texts("#stages .name")[0] == "inbox"
-    assert not page.sees("#no-answer, #token-form, #reasons")
+    assert not page.sees("#no-answer, #token-form, #reasons, #shadow")
 
 
 def test_a_saved_rule_is_seen_to_take_effect(page: ConsoleReader, service: Service) -> None:
@@ -138,6 +138,22 @@ def test_what_a_reload_would_change_is_told_before_it_is_done(project: Path, pac
         page.waits_for("#rules-told", "Reloaded.")
         page.waits_for("#rules-changed", "changed filter rapid_fire")
         assert page.text("#rules-now code.ruleset") != before
+
+
+def test_rules_in_the_shadow_are_shown_with_what_they_decide_otherwise(project: Path, packages: Path) -> None:
+    shutil.copytree(project / "rules", project / "candidate")
+    (candidate := project / "candidate" / "filters.yaml").write_text(
+        (project / FILTERS).read_text().replace("{lt: 1000}", "{lt: 500}")
+    )
+    with Service(project, RULES_SHADOW="candidate") as service, ConsoleReader(service.url, packages) as page:
+        now = httpx.get(f"{service.url}/processor/status").json()["started_at"]
+        httpx.post(f"{service.url}/events", json={**EVENT, "timestamp": now}).raise_for_status()
+
+        page.waits_for(
+            "#shadow-rules", "of 1 event it decides 1 otherwise (100 %)", 'marks: ["rapid_fire"] in service, [] in the shadow'
+        )
+        candidate.write_text(candidate.read_text().replace("{lt: 500}", "{less: 500}"))
+        page.waits_for("#shadow-rules", "candidate/filters.yaml:17:52", "did you mean lt?")
 
 
 def test_the_windows_that_count_an_event_can_be_followed(page: ConsoleReader, service: Service) -> None:
