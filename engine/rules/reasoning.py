@@ -106,13 +106,18 @@ class Reasoner:
         """The cases of the formula, of which one must be true, each with a kind of event that may be it; none where no event is."""
         known = self._events.get(id(formula))
         if known is None or known[0] is not formula:
-            found = [(case, world) for case in _cases(formula) for world in self._kinds if self._stands(case, world)]
-            known = self._events[id(formula)] = (formula, tuple(found))
+            known = self._events[id(formula)] = (formula, tuple(self._find(formula)))
         return known[1]
+
+    def _find(self, formula: Formula) -> Iterator[Event]:
+        return ((case, world) for case in _cases(formula) for world in self._kinds if self._stands(case, world))
 
     def is_possible(self, formula: Formula) -> bool:
         """Whether some event may meet the formula; False is certain."""
-        return bool(self.events(formula))
+        known = self._events.get(id(formula))
+        if known is not None and known[0] is formula:
+            return bool(known[1])
+        return next(self._find(formula), None) is not None  # most formulas that this is asked of are asked once
 
     def types_of(self, formula: Formula) -> set[str] | None:
         """The event types of which some event may meet the formula; None where types are not told apart."""
