@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import yaml
 
-from engine.rules.diagnostics import Edit, Findings
+from engine.rules.diagnostics import Edit, Findings, Related
 from engine.rules.model import Span
 
 
@@ -58,6 +58,8 @@ def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findi
     elif "cannot start any token" in problem:
         character = text[column : column + 1]
         findings.add("E102", f"a value cannot start with `{character}`", span, help=_QUOTE, edits=_quoted(span, text))
+    elif context and "'-' indicator" in problem and _is_single_dash(lines, context, span):
+        _add_single_dash(context, span, findings)
     elif wording:
         findings.add("E102", wording.message, span, help=wording.help, edits=_edits(wording, span, text))
     else:
@@ -68,6 +70,21 @@ def _parts(error: yaml.YAMLError) -> tuple[str, yaml.Mark | None, yaml.Mark | No
     if isinstance(error, yaml.MarkedYAMLError):
         return str(error.problem or error), error.problem_mark or error.context_mark, error.context_mark
     return str(error).splitlines()[0], None, None
+
+
+def _is_single_dash(lines: list[str], dash: yaml.Mark, after: Span) -> bool:
+    """Whether a list has one `-`, and what follows at its depth is none: then the `-` is the odd one among the lines."""
+    depths = [len(line) - len(line.lstrip()) for line in lines[dash.line : after.line]]
+    starts = [line.lstrip()[:1] for line in lines[dash.line : after.line]]
+    same = [start for depth, start in zip(depths, starts, strict=True) if depth == dash.column and start not in {"", "#"}]
+    return after.col == dash.column + 1 and len(same) == 2 and same[0] == "-" != same[1]
+
+
+def _add_single_dash(dash: yaml.Mark, after: Span, findings: Findings) -> None:
+    place = Span(after.file, dash.line + 1, dash.column + 1, dash.line + 1, dash.column + 2)
+    help = f"leave the `-` out, or start line {after.line} with `- ` as well"
+    related = (Related("this line is no item of it", after),)
+    findings.add("E102", f"a `-` starts a list here, which line {after.line} does not continue", place, help=help, related=related)
 
 
 def _without_tabs(file: str, lines: list[str]) -> tuple[Edit, ...]:
