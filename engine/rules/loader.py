@@ -23,6 +23,7 @@ MAX_ALIASED_NODES: Final = 10_000
 
 _LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_MARK: Final = "\ufeff"
 _MAY_BE_NO_TEXT: Final = frozenset("0123456789+-.~nNtTfF")
 _NULL: Final = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLEAN: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -33,6 +34,11 @@ _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _MAX_INTEGER_CHARS: Final = 24
 _MIN_INTEGER: Final = -(2**63)
 _MAX_INTEGER: Final = 2**64 - 1
+_TWICE: Final = {
+    1: "put what belongs to it under one of them",
+    2: "keep one, or give the other a name of its own",
+}
+"""What to do about a key that stands twice, by the depth of its map: sections, and what stands in them."""
 _NO_NUMBER: Final = "not a number that JSON can hold"
 
 
@@ -117,7 +123,10 @@ def _decode(file: str, data: bytes, findings: Findings) -> str | None:
         before = split_lines(text[: control.start()])
         place = Span(file, len(before), len(before[-1]) + 1, len(before), len(before[-1]) + 2)
         message = f"the character U+{ord(control[0]):04X} cannot stand in a rule file"
-        findings.add("E101", message, place, help='remove it, or write it as an escape such as "\\u0007" in double quotes')
+        help = f'remove it, or write it as an escape, `"\\u{ord(control[0]):04x}"`, in double quotes'
+        if control[0] == _MARK:
+            help = "remove it: it marked the beginning of a file that was put behind another"
+        findings.add("E101", message, place, help=help)
         return None
     return text
 
@@ -278,11 +287,12 @@ class _Builder:
             return
         first = parent.keys.setdefault(key, span)
         if first is not span:
-            help = "keep one; two tests of one field go into one map: `{gte: 5, lt: 10}`"
+            help = _TWICE.get(len(self._open), "keep one; two tests of one field go into one map: `{gte: 5, lt: 10}`")
             related = (Related(f"`{key}` is first written here", first),)
             self._findings.add("E103", f"the key `{key}` is written twice", span, help=help, related=related)
             return
         parent.entries.append(Entry(key, span, node))
 
     def _refuse_tag(self, tag: str, span: Span) -> None:
-        self._findings.add("E105", f"the tag `{tag}` is not taken", span, help="leave it out; quotes make a value text")
+        short = tag.replace("tag:yaml.org,2002:", "!!")
+        self._findings.add("E105", f"the tag `{short}` is not taken", span, help="leave it out; quotes make a value text")
