@@ -158,7 +158,7 @@ topic: ../x
             f"{path}:3:3: `http.prt` is no setting; did you mean `port`?",
             f"{path}:4:9: `http.port` is `99999`; expected a whole number from 0 to 65535",
             f"{path}:5:13: `http.max_body` is `8mb`; expected a size from 1KiB to 1GiB",
-            f"{path}:6:3: the key `port` is written twice; keep one; two tests of one field go into one map: `{{gte: 5, lt: 10}}`",
+            f"{path}:6:3: the key `port` is written twice; keep one, or give the other a name of its own",
             f"{path}:7:1: `procesor` is no setting; did you mean `processor`?",
             f"{path}:9:12: `processor.workers` is not a single value; write one value after the `:`",
             f"{path}:10:12: `processor.enabled` is `maybe`; expected `true` or `false`",
