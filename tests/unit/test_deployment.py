@@ -12,6 +12,7 @@ import yaml
 from engine.ingress.access import access_policy
 from engine.operations.metric_catalogue import metrics
 from engine.settings import read_settings
+from engine.settings_list import MEANINGS
 from tests.alerts import OF_PROMETHEUS, alerts, selected
 from tests.containerfile import copied, environment, stages
 
@@ -160,3 +161,14 @@ def test_metrics_of_common_names_are_asked_of_this_job_alone(checkout: Path) -> 
     ]
 
     assert common == []
+
+
+def test_the_page_speaks_of_settings_alerts_and_metrics_that_are_there(checkout: Path) -> None:
+    page = (checkout / "docs" / "deployment.md").read_text("utf-8")
+    sections = "|".join({name.split(".")[0] for name in MEANINGS if "." in name})
+    settings = set(re.findall(rf"`((?:{sections})\.[a-z_]+)(?:`|: )", page))
+    named = set(re.findall(r"`(Rulemill\w+)`", page)) | set(re.findall(r"`(rulemill_\w+)`", page))
+
+    assert len(settings) > 20
+    assert settings - set(MEANINGS) == set()
+    assert named - {alert["alert"] for alert in alerts(checkout)} - {metric.name for metric in metrics()} == set()
