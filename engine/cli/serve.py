@@ -49,6 +49,7 @@ from engine.operations.snapshot import RulesLoad
 from engine.operations.start import start_rules
 from engine.operations.witness import Witness
 from engine.pipeline.onlookers import Onlookers
+from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits
 from engine.settings import Settings, load_settings
@@ -197,7 +198,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         egress=outputs.egress,
         dead_letters=outputs.dead_letters,
         clock=clock,
-        options=Options(ack_received=settings.ack == "received"),
+        options=Options(ack_received=settings.ack == "received", lease=LeaseTimes.of(settings.processor.lease_ms)),
         topic=settings.main_topic,
         limits=limits_of(settings),
         pool=pool,
