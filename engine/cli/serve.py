@@ -19,7 +19,7 @@ import uvloop
 
 import engine
 from engine.app import SOURCE_KINDS, build_explainer, build_pool, build_processor, build_statistics, limits_of
-from engine.cli.outputs import open_outputs
+from engine.cli.outputs import objections_of, open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.cli.serve_workers import serve_with_workers
 from engine.cli.telling import tell_address
@@ -38,6 +38,7 @@ from engine.operations.explanation_forms import in_json
 from engine.operations.in_service import OneProcess
 from engine.operations.live_groups import count_states
 from engine.operations.logs import set_up_logs
+from engine.operations.objections import no_objections
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
 from engine.operations.rules_on_disk import RulesOnDisk
@@ -205,7 +206,10 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         onlookers=onlookers,
     )
     counted = partial(count_states, store)
-    reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good, counted)
+    objections = objections_of(settings) if member is None else no_objections  # of several workers the supervisor asks
+    reloader = Reloader(
+        OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good, counted, objections
+    )
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms if member is None else None, notices=settings.rules.watch)
     http = settings.http

@@ -110,7 +110,7 @@ class LiveGroups:
         after_start_ms = rule.size_ms + rule.allow_late_ms + rule.retain_ms
         captured = self._captured
         for group in touched:
-            now = encode(group)
+            now = bytes(memoryview(encode(group)))  # as it comes from `orjson` it has room for 4 KiB, for as long as it is kept
             captured.append((group, now))
             place: Group = group[PLACE]
             expires_ms = place[2] + after_start_ms
