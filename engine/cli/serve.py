@@ -61,6 +61,8 @@ from engine.workers.member import Membership
 _DEMO_CROWDS = 2
 _SWITCH_S = 0.0005
 """Rules are compiled in a thread beside the events; with the usual 5 ms these would wait that long at each of their turns."""
+_COLLECTOR = (50_000, 10, 10)
+"""Objects of about as many events as may wait; with Python's 700 the collector looks at each of those several times on its way."""
 _PACKAGED_RULES = Path(engine.__file__).parent / "defaults" / "rules"
 _log = logging.getLogger("rulemill")
 
@@ -91,7 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if settings.processor.workers > 1:
         return serve_with_workers(settings, on_disk, mark, state, demo=arguments.demo)
-    gc.freeze()
     sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, Rules(on_disk, mark, state), demo=arguments.demo))
@@ -135,6 +136,7 @@ async def _serve(settings: Settings, rules: Rules, *, demo: bool) -> int:
 
 async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets: list[socket], *, demo: bool) -> int:
     """Serve until the server is stopped, then see everything taken to its end."""
+    _keep_collector_away()
     if not settings.processor.enabled:
         _log.warning("%s", DISABLED)
         await server.serve(sockets=sockets)
@@ -148,6 +150,13 @@ async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets
     if traffic is not None:
         traffic.cancel()
     return await _drain(parts.processor, running, settings.processor.shutdown_timeout_ms)
+
+
+def _keep_collector_away() -> None:
+    """What is there by now stays; the collector of cycles need not look at it again, and seldom at what events are made of."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR)
 
 
 async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms: int) -> int:

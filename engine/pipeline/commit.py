@@ -66,6 +66,10 @@ class Committer:
         """The batches added to the accumulators whose commit is not known."""
         return self._committing + self._added
 
+    def committing(self) -> Sequence[Batch]:
+        """Those of them whose commit has begun: it waits for nothing but the store."""
+        return self._committing
+
     async def run(self) -> None:
         """Commit for ever. Raises OwnerGone where the store refuses; then nothing of the commit counts."""
         while True:

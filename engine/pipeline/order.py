@@ -45,6 +45,11 @@ class Orderer:
         return [entry[3] for entry in self._held]
 
     @property
+    def is_holding(self) -> bool:
+        """Whether events wait."""
+        return bool(self._held)
+
+    @property
     def tracked(self) -> int:
         """How many keys it knows a time of, those that are in both generations twice."""
         return len(self._newer) + len(self._older)

@@ -72,6 +72,10 @@ class Succession:
         """The batches of the owner in office that hold events not yet ended."""
         return [] if self.tenure is None else self.tenure.unfinished()
 
+    def events_on_their_way(self) -> int:
+        """How many events are in batches of the owner in office that will end without more to come."""
+        return 0 if self.tenure is None else self.tenure.events_on_their_way()
+
     def held(self) -> list[Event]:
         """The events of those batches."""
         return [event for batch in self.unfinished() for event in batch.held()]

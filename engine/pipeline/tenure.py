@@ -59,6 +59,10 @@ class Tenure:
         """Whether another batch may start now."""
         return self._tasks is not None and not self._ending and len(self.owner.batches) < self._max_batches
 
+    def events_on_their_way(self) -> int:
+        """How many events are in batches that will end without more to come. What a commit has yet to gather for is not counted."""
+        return sum(batch.size for batch in (*self.owner.batches.values(), *self.committer.committing()))
+
     def start(self, batch: Batch, work: Coroutine[None, None, None]) -> None:
         """Carry a batch as part of this tenure: where it loses the lease, all end."""
         if self._tasks is None:
