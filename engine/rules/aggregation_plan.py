@@ -39,7 +39,10 @@ class WindowValues(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AggregationPlan:
-    """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does."""
+    """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does.
+
+    `topic` is where its closed windows go; None where they are not published.
+    """
 
     rule: Aggregation
     state_id: str
@@ -47,6 +50,7 @@ class AggregationPlan:
     slots_of: Mapping[str, tuple[MeasureKind, int]]
     initial: Callable[[], Slots]
     encode: Callable[[GroupList], bytes]
+    topic: str | None = None
 
     def decode(self, value: bytes) -> Slots:
         """The measures' slots that `encode` wrote; empty bytes are an empty accumulator."""
@@ -85,7 +89,9 @@ def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
             slots_of[measure.name] = (kind, at)
             at += kind.width
     kinds = tuple(kind for kind, _ in slots_of.values())
-    return AggregationPlan(rule, f"{rule.id}@{fingerprint(rule, ruleset)}", kinds, slots_of, _initial(kinds), _encoder(kinds))
+    topic = None if rule.emit is None else ruleset.routes[rule.emit.to].topic
+    state_id = f"{rule.id}@{fingerprint(rule, ruleset)}"
+    return AggregationPlan(rule, state_id, kinds, slots_of, _initial(kinds), _encoder(kinds), topic)
 
 
 def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:

@@ -56,10 +56,10 @@ def _check_routes(ruleset: Ruleset, findings: Findings) -> None:
 def _check_can_run(ruleset: Ruleset, findings: Findings) -> None:
     """What is understood and cannot be run yet must not start as if it did."""
     for rule in ruleset.aggregations.values():
-        if rule.emit is not None:
+        if rule.emit is not None and rule.size_ms != rule.every_ms:
             with findings.about(f"aggregations.{rule.id}"):
-                help = "leave it out; `rulemill process --aggregates` writes the windows of a file"
-                findings.add("E310", "`emit` cannot be run by this version", rule.emit.span, help=help)
+                help = "make the window `tumbling`, or leave `emit` out and read the windows from `GET /processor/aggregation`"
+                findings.add("E310", "`emit` of a hopping window cannot be run by this version", rule.emit.span, help=help)
 
 
 def _check_lists(written: Written, findings: Findings) -> None:
