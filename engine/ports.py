@@ -79,10 +79,10 @@ class StoredPartial(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A window whose result is out, with the number of each owner's partial that was looked at for it."""
+    """A window whose result is out, and what was looked at for it: its panes, each with the number of every owner's partial."""
 
     window: Group
-    seqs: Mapping[str, int]
+    panes: Mapping[Group, Mapping[str, int]]
 
 
 class StateStore(Protocol):

@@ -24,8 +24,8 @@ from engine.ports import Change, Clock, DeadLetters, Egress, Group
 from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.first_error import FirstError
 
-MOST_WINDOWS: Final = 1_000
-"""Windows that are looked at, and published, together."""
+MOST_PANES: Final = 1_000
+"""Panes of windows that are looked at together; a window is looked at as a whole."""
 
 _LOOK_EVERY_MS: Final = 1_000
 _OUTLIVES_MS: Final = 3_600_000
@@ -89,13 +89,14 @@ class Emission:
     async def _publish_through(self, plan: AggregationPlan, through_ms: int) -> None:
         """Publish the windows that start until then, each once: what grows meanwhile has its next revision the next time."""
         owner, seen = self._owner, set[Group]()
+        most = max(1, MOST_PANES * plan.rule.every_ms // plan.rule.size_ms)
         while True:
-            announced = await owner.insist(partial(owner.store.announced, plan.state_id, through_ms, MOST_WINDOWS))
+            announced = await owner.insist(partial(owner.store.announced, plan.state_id, through_ms, most))
             windows = [window for window in announced if window not in seen]
             if not windows:
                 return
             seen.update(windows)
-            await self._publish(plan, [found for found in await look_at(owner, windows) if not found.grows])
+            await self._publish(plan, [found for found in await look_at(owner, plan.rule, windows) if not found.grows])
 
     async def _publish(self, plan: AggregationPlan, found: Sequence[Found]) -> None:
         """Publish and commit what is new of these windows, then strike out the notes of all that are out."""

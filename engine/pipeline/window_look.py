@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 from engine.pipeline.owner import Owner
 from engine.pipeline.window_records import Result, claim_key
 from engine.ports import Change, Claim, Group, Judgement, StoredPartial, Told
+from engine.rules.model import Aggregation
+from engine.rules.windows import panes_of
 
 _NOBODY: Final = Claim("", 0, 0)
 
@@ -22,8 +24,13 @@ class Found(NamedTuple):
 
     window: Group
     claim: Claim | None
-    stored: Sequence[StoredPartial]
+    panes: Mapping[Group, Sequence[StoredPartial]]
     owners: Mapping[str, Judgement]
+
+    @property
+    def stored(self) -> list[StoredPartial]:
+        """The partials of all panes."""
+        return [row for rows in self.panes.values() for row in rows]
 
     @property
     def committed(self) -> dict[str, int]:
@@ -41,7 +48,7 @@ class Found(NamedTuple):
     @property
     def told(self) -> Told:
         """What stands in the way of no more than what was looked at."""
-        return Told(self.window, {row.owner: row.seq for row in self.stored})
+        return Told(self.window, {pane: {row.owner: row.seq for row in rows} for pane, rows in self.panes.items()})
 
     def is_out(self, result: Result) -> bool:
         """Whether the last revision says the same, for good."""
@@ -60,16 +67,21 @@ class Found(NamedTuple):
         return Claim(owner, seq, result.digest, takeovers=claim.takeovers + (0 if again else 1))
 
 
-async def look_at(owner: Owner, windows: Sequence[Group]) -> list[Found]:
+async def look_at(owner: Owner, rule: Aggregation, windows: Sequence[Group]) -> list[Found]:
     """Look at windows of one aggregation, each once. Raises OwnerGone."""
     store = owner.store
     claims = await owner.insist(partial(store.settle, [Change(claim_key(window), _NOBODY, None) for window in windows]))
-    rows = await owner.insist(partial(store.partials_of, windows))
-    numbers = {(row.owner, row.seq) for stored in rows for row in stored}
+    panes = [[window._replace(start_ms=at) for at in panes_of(window.start_ms, rule.size_ms, rule.every_ms)] for window in windows]
+    groups = list(dict.fromkeys(pane for of_window in panes for pane in of_window))
+    rows = dict(zip(groups, await owner.insist(partial(store.partials_of, groups)), strict=True))
+    numbers = {(row.owner, row.seq) for stored in rows.values() for row in stored}
     numbers |= {(claim.owner, claim.seq) for claim in claims if claim is not None}
     committed = await owner.insist(partial(store.committed, sorted({name for name, _ in numbers})))
     open_ended = sorted({name for name, seq in numbers if seq > committed[name] and name != owner.id})
     judged = await asyncio.gather(*(owner.insist(partial(store.judge, name)) for name in open_ended))
     owners = {name: Judgement(gone=False, committed=number) for name, number in committed.items()}
     owners |= dict(zip(open_ended, judged, strict=True))
-    return [Found(*found, owners) for found in zip(windows, claims, rows, strict=True)]
+    return [
+        Found(window, claim, {pane: rows[pane] for pane in of_window}, owners)
+        for window, claim, of_window in zip(windows, claims, panes, strict=True)
+    ]

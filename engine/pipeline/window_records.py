@@ -12,7 +12,7 @@ import orjson
 
 from engine.event import Record
 from engine.ports import Group, StoredPartial
-from engine.rules.aggregation_plan import AggregationPlan, read_values
+from engine.rules.aggregation_plan import AggregationPlan, read_window
 from engine.rules.times import format_nearest
 from engine.rules.values import json_bytes
 
@@ -44,17 +44,16 @@ def result_of(
     plan: AggregationPlan, window: Group, stored: Sequence[StoredPartial], committed: Mapping[str, int]
 ) -> Result | None:
     """What a window comes to; None where nothing of it is committed."""
-    windows = read_values(plan, stored, committed)
-    if not windows:
+    read = read_window(plan, window.start_ms, stored, committed)
+    if read is None:
         return None
-    start_ms, end_ms, values = windows[0]
     contents = json_bytes(
         {
             "aggregator": plan.rule.id,
             "key": window.key,
-            "start": format_nearest(start_ms),
-            "end": format_nearest(end_ms),
-            "values": values,
+            "start": format_nearest(read.start_ms),
+            "end": format_nearest(read.end_ms),
+            "values": read.values,
         }
     )
     return Result(window, contents, int.from_bytes(blake2b(contents, digest_size=8).digest()) >> 1)

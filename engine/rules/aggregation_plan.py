@@ -132,6 +132,19 @@ def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committe
     return windows
 
 
+def read_window(
+    plan: AggregationPlan, start_ms: int, stored: Sequence[StoredPartial], committed: Mapping[str, int]
+) -> WindowValues | None:
+    """The window that all these partials are of, None where nothing of it is committed; the same whatever order they come in."""
+    total: Slots | None = None
+    for partial in sorted(stored, key=lambda row: (row.group.start_ms, row.owner)):
+        value = committed_value(partial, committed)
+        if value:
+            slots = plan.decode(value)
+            total = slots if total is None else merged(plan.kinds, total, slots)
+    return None if total is None else WindowValues(start_ms, start_ms + plan.rule.size_ms, plan.values(total))
+
+
 def _initial(kinds: Sequence[MeasureKind]) -> Callable[[], Slots]:
     if all(kind.plain for kind in kinds):
         return [slot for kind in kinds for slot in kind.initial()].copy

@@ -147,8 +147,9 @@ class MemoryStateStore:
 
     async def withdraw(self, told: Sequence[Told]) -> None:
         """See StateStore."""
-        for window, seqs in told:
-            if all(partial.seq <= seqs.get(owner, -1) for owner, partial in self._rows(window).items()):
+        for window, panes in told:
+            rows = [(seqs.get(owner, -1), row.seq) for pane, seqs in panes.items() for owner, row in self._rows(pane).items()]
+            if all(there <= looked_at for looked_at, there in rows):
                 self._strike_out(window)
 
     async def committed(self, owners: Sequence[str]) -> dict[str, int]:

@@ -172,9 +172,12 @@ class RedisStateStore:
             names: list[bytes] = []
             arguments: list[str | bytes | int] = []
             for place in part:
-                window, seqs = told[place]
-                names += (self._keys.group(window)[1], tagged[place][1])
-                arguments += (write_note(window), len(seqs), *(argument for seen in seqs.items() for argument in seen))
+                window, panes = told[place]
+                names.append(tagged[place][1])
+                arguments += (write_note(window), len(panes))
+                for pane, seqs in panes.items():
+                    names.append(self._keys.group(pane)[1])
+                    arguments += (len(seqs), *(argument for seen in seqs.items() for argument in seen))
             calls.append(Call(names[0], WITHDRAW.call(names, arguments)))
         await self._aggregates.write(calls)
 

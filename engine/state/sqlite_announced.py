@@ -31,9 +31,9 @@ def announced(db: sqlite3.Connection, aggregation: str, through_ms: int, limit: 
 def withdraw(db: sqlite3.Connection, told: Sequence[Told]) -> None:
     """See StateStore."""
     look = "SELECT owner, seq FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?"
-    through = [
-        window
-        for window, seqs in told
-        if all(seq <= seqs.get(owner, -1) for owner, seq in db.execute(look, tuple(window)).fetchall())
-    ]
+    through = []
+    for window, panes in told:
+        rows = [(seqs.get(owner, -1), seq) for pane, seqs in panes.items() for owner, seq in db.execute(look, tuple(pane))]
+        if all(there <= looked_at for looked_at, there in rows):
+            through.append(window)
     db.executemany("DELETE FROM announced WHERE aggregation = ? AND key = ? AND start_ms = ?", through)

@@ -300,7 +300,7 @@ async def test_a_look_at_many_announced_windows_has_a_bound_and_comes_to_an_end(
     while found := await store.announced("hourly@1", 0, 100):
         assert len(found) <= 100
         seen.update(found)
-        await store.withdraw([Told(one, {}) for one in found])
+        await store.withdraw([Told(one, {one: {}}) for one in found])
 
     assert seen == everything
 
@@ -313,10 +313,24 @@ async def test_a_window_is_struck_out_only_where_all_its_partials_were_looked_at
     await store.write_partials("o2", [partial(1, b"[1]", group=places[2])])
 
     for _ in range(2):
-        await store.withdraw([Told(place, {"o1": 3}) for place in places])
+        await store.withdraw([Told(place, {place: {"o1": 3}}) for place in places])
         assert sorted(await store.announced("hourly@1", 0, 1_000)) == sorted(places[1:])
 
-    await store.withdraw([Told(places[1], {"o1": 4}), Told(places[2], {"o1": 3, "o2": 1})])
+    await store.withdraw([Told(places[1], {places[1]: {"o1": 4}}), Told(places[2], {places[2]: {"o1": 3, "o2": 1}})])
+    assert await store.announced("hourly@1", 0, 1_000) == []
+
+
+async def test_a_window_of_several_panes_is_struck_out_only_where_all_of_them_were_looked_at(store: StateStore) -> None:
+    panes = [window(0), window(HOUR_MS), window(2 * HOUR_MS)]
+    await store.write_partials("o1", [partial(3, b"[1]", group=panes[0]), partial(3, b"[1]", group=panes[1])])
+    await store.announce([panes[0], window(0, "k2")], 2**50)
+    looked_at = {panes[0]: {"o1": 3}, panes[1]: {"o1": 3}, panes[2]: dict[str, int]()}
+    await store.write_partials("o2", [partial(1, b"[1]", group=panes[2])])
+
+    await store.withdraw([Told(panes[0], looked_at), Told(window(0, "k2"), {})])
+    assert await store.announced("hourly@1", 0, 1_000) == panes[:1]
+
+    await store.withdraw([Told(panes[0], looked_at | {panes[2]: {"o2": 1}})])
     assert await store.announced("hourly@1", 0, 1_000) == []
 
 

@@ -6,7 +6,7 @@ import orjson
 
 from engine.event import Record
 from engine.pipeline.aggregate import read_values
-from engine.ports import Group, StoredPartial
+from engine.ports import StoredPartial
 from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.times import format_nearest
 from tests.simulation.laws import Laws
@@ -77,15 +77,15 @@ class EmissionLaws(Laws):
         """Every window that is committed, with its values, by aggregation and identity."""
         found: dict[tuple[str, str], dict[str, object]] = {}
         for name, plan in self._world.plan.aggregations.items():
-            for group, stored in self._groups(plan).items():
+            for key, stored in self._by_key(plan).items():
                 committed = {row.owner: self._world.store.committed_of(row.owner) for row in stored}
                 for window in read_values(plan, stored, committed):
-                    found[name, f"{plan.state_id}/{group.key}/{format_nearest(window.start_ms)}"] = window.values
+                    found[name, f"{plan.state_id}/{key}/{format_nearest(window.start_ms)}"] = window.values
         return found
 
-    def _groups(self, plan: AggregationPlan) -> dict[Group, list[StoredPartial]]:
-        groups: defaultdict[Group, list[StoredPartial]] = defaultdict(list)
+    def _by_key(self, plan: AggregationPlan) -> dict[str, list[StoredPartial]]:
+        keys: defaultdict[str, list[StoredPartial]] = defaultdict(list)
         for owner, partial in self._world.store.partial_rows():
             if partial.group.aggregation == plan.state_id:
-                groups[partial.group].append(as_stored(owner, partial))
-        return groups
+                keys[partial.group.key].append(as_stored(owner, partial))
+        return keys

@@ -26,6 +26,7 @@ async def _run(world: World, laws: Laws) -> None:
             break
         await _step(world, laws, faults=False)
     else:
+        laws.check_end()
         waiting = [(c.name, c.answers, c.waiting_for) for c in world.clients if not c.satisfied]
         raise LawBroken(f"law 4: without further faults, not answered: {waiting}\n  " + "\n  ".join(world.trace[-80:]))
     laws.check_end()
