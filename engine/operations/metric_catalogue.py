@@ -321,7 +321,9 @@ _AGGREGATIONS: Final = (
         "rulemill_aggregation_evicted_groups_total", "Groups that left memory for the store.", lambda a: a.counts["evicted"]
     ),
     _by_aggregation(
-        "rulemill_aggregation_emitted_windows_total", "Closed windows that were published, each revision.", lambda a: a.counts["emitted"]
+        "rulemill_aggregation_emitted_windows_total",
+        "Closed windows that were published, each revision.",
+        lambda a: a.counts["emitted"],
     ),
     _by_aggregation("rulemill_aggregation_groups", "Groups in memory.", lambda a: a.counts["groups"]),
     _by_aggregation("rulemill_aggregation_keys", "Keys that have groups in memory.", lambda a: a.counts["keys"]),

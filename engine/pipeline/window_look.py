@@ -71,7 +71,9 @@ async def look_at(owner: Owner, rule: Aggregation, windows: Sequence[Group]) -> 
     """Look at windows of one aggregation, each once. Raises OwnerGone."""
     store = owner.store
     claims = await owner.insist(partial(store.settle, [Change(claim_key(window), _NOBODY, None) for window in windows]))
-    panes = [[window._replace(start_ms=at) for at in panes_of(window.start_ms, rule.size_ms, rule.every_ms)] for window in windows]
+    panes = [
+        [window._replace(start_ms=at) for at in panes_of(window.start_ms, rule.size_ms, rule.every_ms)] for window in windows
+    ]
     groups = list(dict.fromkeys(pane for of_window in panes for pane in of_window))
     rows = dict(zip(groups, await owner.insist(partial(store.partials_of, groups)), strict=True))
     numbers = {(row.owner, row.seq) for stored in rows.values() for row in stored}

@@ -219,5 +219,4 @@ def _window_outcome(names: Names) -> Schema:
         "values": {"type": "object", "minProperties": 1},
     }
     properties = {key: described(WINDOW_HELP.get(key, ""), forms.get(key, {"type": list(_NOT_NULL)})) for key in _WINDOW_KEYS}
-    unpublished: Schema = {"properties": {"revision": {"const": 0}}, "required": ["revision"]}
-    return closed(properties, **{"if": unpublished, "else": {"required": ["values"]}})
+    return closed(properties, anyOf=[{"required": ["values"]}, {"required": ["revision"]}])

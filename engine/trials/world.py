@@ -183,7 +183,9 @@ class World:
         records = (orjson.loads(record.value) for record in self.egress.records if record.event is None)
         last = {told["id"]: told for told in records if told["aggregator"] == aggregation and told["key"] == key}
         windows = [
-            EmittedWindow(WindowValues(parse_time(told["start"]) or 0, parse_time(told["end"]) or 0, told["values"]), told["revision"])
+            EmittedWindow(
+                WindowValues(parse_time(told["start"]) or 0, parse_time(told["end"]) or 0, told["values"]), told["revision"]
+            )
             for told in last.values()
         ]
         return sorted(windows, key=lambda one: one.window.start_ms)
