@@ -66,7 +66,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
            ingest_tokens_file: a/file, admin_tokens: 'three-token-000003, four-token-0000004', allow_unauthenticated: true}
         processor:
           {enabled: no, workers: 2, buffer_size: 3, buffer_memory: 1MiB, max_batch: 4, max_held: 5, max_deferred: 6, max_copies: 7,
-           recent_keys: 0, tracked_keys: 8, shutdown_timeout: 1m}
+           recent_keys: 0, tracked_keys: 8, lease: 9s, shutdown_timeout: 1m}
         rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json, shadow: tried}
         store: memory
         sqlite: {path: a b.db, synchronous: full}
@@ -105,6 +105,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         "max_copies": 7,
         "recent_keys": 0,
         "tracked_keys": 8,
+        "lease_ms": 9_000,
         "shutdown_timeout_ms": 60_000,
     }
     assert (settings.rules.path, settings.store, settings.memory.max_claims) == (Path("/etc/rules"), "memory", 5_000)
