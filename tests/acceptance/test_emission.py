@@ -120,6 +120,7 @@ def test_workers_over_redis_and_kafka_tell_every_window_as_it_is_in_the_end_thou
     rules = emitting(project, late="{allow: 0s, then: count}") / "rules" / "rules.yaml"
     rules.write_text(rules.read_text().replace("{topic: windows}", f"{{topic: {windows_topic}}}"))
     variables = {
+        "EVENT_PROCESSOR_LEASE": "3s",
         "STATE_STORE": "redis",
         "REDIS_ADDRESS": redis_server.address,
         "REDIS_PREFIX": own_prefix(),
