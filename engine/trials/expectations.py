@@ -51,10 +51,10 @@ def emitted_differences(wanted: Mapping[str, object], emitted: Sequence[EmittedW
     fitting = [one for one in emitted if _fits(wanted, one.window)]
     if wanted["revision"] == 0:
         return [Difference("revision", 0, one.revision, f"published with {one.window.values}") for one in fitting[:1]]
+    if not fitting:
+        return [Difference("revision", wanted["revision"], MISSING, "no such window of this key was published")]
     found = window_differences(wanted, [one.window for one in fitting])
-    if len(fitting) == 1:
-        return [*differences("revision", wanted["revision"], fitting[0].revision), *found]
-    return found or [Difference("revision", wanted["revision"], MISSING, "no window of this key was published")]
+    return found if len(fitting) > 1 else [*differences("revision", wanted["revision"], fitting[0].revision), *found]
 
 
 def _fits(wanted: Mapping[str, object], window: WindowValues) -> bool:
