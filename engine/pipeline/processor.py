@@ -82,6 +82,7 @@ class Processor:
                     await self._start(arrival)
                     self._arriving, self._arriving_under = [], None
                 await self._until(lambda: not self._succession.unfinished())
+            await self._succession.windows_through(self._until)
             for task in background:
                 task.cancel()
 
