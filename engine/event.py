@@ -98,8 +98,9 @@ class Event:
     """One event on its way through the stages.
 
     `claim_key` is None where its type has no deduplication; `key` is the ordering and partition key or None;
-    `body` is the event in canonical form as it came, empty where that is not at hand or a transform has changed the event since;
-    `checksum` is the CRC-32 of it; `ttl_ms` is how long its claim lasts.
+    `body` is the event in canonical form as it came, without its closing brace; empty where that is not at hand, or a transform has
+    changed the event since;
+    `checksum` is the CRC-32 of the whole form; `ttl_ms` is how long its claim lasts.
     `marks`, `routes` (names), `copies` (topics) and `topic` (None: the main topic) are what filters decided;
     `blocked` is `(filter id, reason)` where one ended it. What most events never get is a default of the class. `encoded` is the record's value once published. `joined` holds copies that came while it was in flight.
     """

@@ -10,6 +10,7 @@ for copies have neither.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final, NoReturn
 from zlib import crc32
 
@@ -91,7 +92,7 @@ class Decoder:
             try:
                 if type(data) is not dict or type(body) is not bytes:
                     self._refuse(data)
-                if len(body) > max_event_bytes or _ARRAY in body or 0 < body.find(b"{", 1) < body.rfind(b"{"):
+                if len(body) >= max_event_bytes or _ARRAY in body or 0 < body.find(b"{", 1) < body.rfind(b"{"):
                     self._check_extent(data, body)
                 raw = item if type(item) is bytes else None
                 if doubt and raw is not None:
@@ -164,8 +165,8 @@ class Decoder:
 
     def _check_extent(self, data: JsonObject, body: bytes) -> None:
         """Reject what is too large, or nested too deeply and not merely full of brackets."""
-        if len(body) > self._max_event_bytes:
-            _reject(faults.too_large(len(body), self._max_event_bytes))
+        if len(body) >= self._max_event_bytes:
+            _reject(faults.too_large(len(body) + 1, self._max_event_bytes))
         if body.count(b"{") + body.count(b"[") <= self._max_depth:
             return
         containers: list[object] = [data]
@@ -194,13 +195,17 @@ def _load(item: object) -> object:
 
 
 _dump_sorted: Final = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
+_opened: Final = itemgetter(slice(-1))
+"""An encoded object without its closing brace. The copy has the size that it needs; what `orjson` makes has room for 4 KiB, and is used anew for the next."""
+_crc_of_closed: Final = partial(crc32, b"}")
+"""The checksum of an encoded object, of the one without its closing brace."""
 
 
 def _columns(items: Sequence[object]) -> "zip[tuple[object, Any, Any, Any]]":
-    """Each item with its value, its canonical form and the checksum of that; an exception stands for what could not be made."""
+    """Each item with its value, its canonical form without the closing brace and the checksum of the whole; an exception stands for what could not be made."""
     values = _each(orjson.loads if set(map(type, items)) == {bytes} else _load, items)
-    bodies = _each(_dump_sorted, values)
-    return zip(items, values, bodies, _each(crc32, bodies), strict=True)
+    bodies = _each(_opened, map(_dump_sorted, values))
+    return zip(items, values, bodies, _each(_crc_of_closed, _each(crc32, bodies)), strict=True)
 
 
 def _check_integers(raw: bytes) -> None:

@@ -73,7 +73,7 @@ class Publisher:
                 note = notes[seen] = _note(event, ruleset, degraded=degraded)
             identity = dumps(submission.ids[event.index])
             if event.body:
-                parts = (event.body[:-1], dumps(event.data["enrichment"]), identity, note)
+                parts = (event.body, dumps(event.data["enrichment"]), identity, note)
                 event.encoded = b'%b,"enrichment":%b,"processing":{"id":%b,%b}' % parts
             else:
                 processing = orjson.Fragment(b'{"id":%b,%b' % (identity, note))
