@@ -55,7 +55,7 @@ class Counters:
 class AggregationCounts(NamedTuple):
     """What one aggregation has counted: events, as `LiveGroups` says, and as `evicted` groups that left memory.
 
-    `groups` are those in memory now, `keys` how many keys they have.
+    `groups` are those in memory now, `keys` how many keys they have. `emitted` are windows that were published.
     """
 
     events: int = 0
@@ -66,6 +66,7 @@ class AggregationCounts(NamedTuple):
     evicted: int = 0
     groups: int = 0
     keys: int = 0
+    emitted: int = 0
 
     def plus(self, other: "AggregationCounts") -> "AggregationCounts":
         """The sum of both."""

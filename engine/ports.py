@@ -78,6 +78,13 @@ class StoredPartial(NamedTuple):
     prev: bytes
 
 
+class Told(NamedTuple):
+    """A window whose result is out, and what was looked at for it: its panes, each with the number of every owner's partial."""
+
+    window: Group
+    panes: Mapping[Group, Mapping[str, int]]
+
+
 class StateStore(Protocol):
     """Claims, owners and partials. Every request may be repeated as it was.
 
@@ -120,6 +127,21 @@ class StateStore(Protocol):
 
     def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
         """All partials whose panes start in [from_ms, to_ms): one list per group, ordered by key and start."""
+
+    async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
+        """All owners' partials of each of these groups, in order; each group's in one look."""
+
+    async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
+        """Note windows whose result is to be published once they are closed; a note stays until `expires_ms` at least.
+
+        Call it when their partials are written and not yet committed: `withdraw` relies on that.
+        """
+
+    async def announced(self, aggregation: str, through_ms: int, limit: int) -> list[Group]:
+        """At most `limit` of the windows noted that start at `through_ms` or before, early ones first as far as that is cheap."""
+
+    async def withdraw(self, told: Sequence[Told]) -> None:
+        """Strike out the notes of these windows, but of none that has a partial newer than those that were looked at."""
 
     async def committed(self, owners: Sequence[str]) -> dict[str, int]:
         """The committed number of each owner; 0 where there is no record."""

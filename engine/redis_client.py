@@ -97,7 +97,7 @@ def _check(settings: RedisSettings) -> None:
             f"redis.address names {len(settings.address)} servers, `{','.join(settings.address)}`; "
             "name one, or say that they are a cluster: `redis.cluster: true` (REDIS_CLUSTER)"
         )
-    if settings.wait_timeout_ms >= settings.timeout_ms:
+    if settings.wait_replicas and settings.wait_timeout_ms >= settings.timeout_ms:
         raise SettingsInvalid(
             f"redis.wait_timeout is {settings.wait_timeout_ms}ms and redis.timeout {settings.timeout_ms}ms; "
             "an answer takes as long as the wait for replicas: make the first one shorter"

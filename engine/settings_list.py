@@ -68,7 +68,7 @@ MEANINGS: Final = {
     "redis.deduplication_db": "the database of claims and owners",
     "redis.prefix": "what every key begins with, before a `:`; services that share one are one service",
     "redis.connect_timeout": "how long a connection may take to open",
-    "redis.timeout": "how long an answer may take; it is longer than `redis.wait_timeout`",
+    "redis.timeout": "how long an answer may take; with `redis.wait_replicas` it is longer than `redis.wait_timeout`",
     "redis.retries": "how often a request whose connection broke is sent again at once, before the server counts as away",
     "redis.wait_replicas": "replicas that must have a write of the state store before it counts; 0 asks none",
     "redis.wait_timeout": "how long a write waits for them; then its outcome is unknown, and it is sent again",

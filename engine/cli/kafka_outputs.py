@@ -8,9 +8,16 @@ import asyncio
 
 from engine.cli.outputs import Outputs, closing
 from engine.egress.dead_letter import FileDeadLetters
+from engine.egress.kafka_findings import NewTopics
 from engine.egress.kafka_start import connect, topics_of
+from engine.operations.objections import Objections
 from engine.rules.model import Ruleset
 from engine.settings import Settings
+
+
+def kafka_objections(settings: Settings) -> Objections:
+    """Topics of new routes have to be there. Raises SettingsInvalid for settings that no client can be made of."""
+    return NewTopics(settings)
 
 
 async def open_kafka(settings: Settings, ruleset: Ruleset, file: FileDeadLetters) -> Outputs:

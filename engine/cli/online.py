@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.egress.kafka_findings import findings_of
 from engine.egress.kafka_start import look, topics_of
 from engine.rules.compiler import Loaded
-from engine.rules.diagnostics import Finding, Findings
-from engine.rules.model import Ruleset, Span
+from engine.rules.diagnostics import Finding
 from engine.settings import Settings, load_settings
 
 
@@ -29,14 +29,5 @@ def online_findings(loaded: Iterable[Loaded], settings: Settings) -> list[Findin
 
     Raises SettingsInvalid where the settings of Kafka cannot be used at all.
     """
-    findings = Findings()
-    for ruleset in [one.ruleset for one in loaded if one.ruleset is not None]:
-        for topic, problem in look(settings, topics_of(settings, ruleset)).problems:
-            findings.add("E702" if topic is None else "E701", problem, _span(topic, ruleset))
-    return findings.in_order()
-
-
-def _span(topic: str | None, ruleset: Ruleset) -> Span:
-    """The first route to a topic; the settings where no route leads there."""
-    routes = [route.span for route in ruleset.routes.values() if route.topic == topic]
-    return routes[0] if routes else Span("settings", 0, 0, 0, 0)
+    rulesets = [one.ruleset for one in loaded if one.ruleset is not None]
+    return [found for ruleset in rulesets for found in findings_of(look(settings, topics_of(settings, ruleset)), ruleset)]

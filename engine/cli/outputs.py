@@ -11,6 +11,7 @@ from typing import Final, cast
 from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import AppendFile, FileEgress
 from engine.egress.shared_file import SharedAppendFile
+from engine.operations.objections import Objections, no_objections
 from engine.ports import DeadLetters, Egress
 from engine.rules.model import Ruleset
 from engine.settings import Settings
@@ -40,6 +41,13 @@ async def open_outputs(settings: Settings, ruleset: Ruleset) -> Outputs:
         return await open_kafka(settings, ruleset, letters)
     egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync, open_file=open_file)
     return Outputs(egress, letters, lambda: egress.problem, closing(egress.close, letters.close))
+
+
+def objections_of(settings: Settings) -> Objections:
+    """What has to be asked out there before other rules come into service. Raises SettingsInvalid where it cannot be asked at all."""
+    if settings.egress != "kafka":
+        return no_objections
+    return cast("Callable[[Settings], Objections]", import_module(_KAFKA).kafka_objections)(settings)
 
 
 def closing(*closes: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -19,7 +19,7 @@ import uvloop
 
 import engine
 from engine.app import SOURCE_KINDS, build_explainer, build_pool, build_processor, build_statistics, limits_of
-from engine.cli.outputs import open_outputs
+from engine.cli.outputs import objections_of, open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.cli.serve_workers import serve_with_workers
 from engine.cli.telling import tell_address
@@ -38,6 +38,7 @@ from engine.operations.explanation_forms import in_json
 from engine.operations.in_service import OneProcess
 from engine.operations.live_groups import count_states
 from engine.operations.logs import set_up_logs
+from engine.operations.objections import no_objections
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
 from engine.operations.rules_on_disk import RulesOnDisk
@@ -60,6 +61,8 @@ from engine.workers.member import Membership
 _DEMO_CROWDS = 2
 _SWITCH_S = 0.0005
 """Rules are compiled in a thread beside the events; with the usual 5 ms these would wait that long at each of their turns."""
+_COLLECTOR = (50_000, 10, 10)
+"""Objects of about as many events as may wait; with Python's 700 the collector looks at each of those several times on its way."""
 _PACKAGED_RULES = Path(engine.__file__).parent / "defaults" / "rules"
 _log = logging.getLogger("rulemill")
 
@@ -90,7 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if settings.processor.workers > 1:
         return serve_with_workers(settings, on_disk, mark, state, demo=arguments.demo)
-    gc.freeze()
     sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, Rules(on_disk, mark, state), demo=arguments.demo))
@@ -134,6 +136,7 @@ async def _serve(settings: Settings, rules: Rules, *, demo: bool) -> int:
 
 async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets: list[socket], *, demo: bool) -> int:
     """Serve until the server is stopped, then see everything taken to its end."""
+    _keep_collector_away()
     if not settings.processor.enabled:
         _log.warning("%s", DISABLED)
         await server.serve(sockets=sockets)
@@ -147,6 +150,13 @@ async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets
     if traffic is not None:
         traffic.cancel()
     return await _drain(parts.processor, running, settings.processor.shutdown_timeout_ms)
+
+
+def _keep_collector_away() -> None:
+    """What is there by now stays; the collector of cycles need not look at it again, and seldom at what events are made of."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR)
 
 
 async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms: int) -> int:
@@ -205,7 +215,10 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         onlookers=onlookers,
     )
     counted = partial(count_states, store)
-    reloader = Reloader(OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good, counted)
+    objections = objections_of(settings) if member is None else no_objections  # of several workers the supervisor asks
+    reloader = Reloader(
+        OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good, counted, objections
+    )
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms if member is None else None, notices=settings.rules.watch)
     http = settings.http

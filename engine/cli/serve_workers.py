@@ -11,6 +11,7 @@ from functools import partial
 import uvloop
 
 from engine.cli.counting import count_in_store
+from engine.cli.outputs import objections_of
 from engine.cli.telling import tell_address
 from engine.clock import SystemClock
 from engine.ingress.server import address_of, listen
@@ -69,7 +70,7 @@ async def _supervise(settings: Settings, on_disk: RulesOnDisk, mark: str, state:
             figures.forget,
         )
         counted = partial(count_in_store, settings)
-        reloader = Reloader(rules, on_disk, state, mark, settings.rules.last_good, counted)
+        reloader = Reloader(rules, on_disk, state, mark, settings.rules.last_good, counted, objections_of(settings))
         handlers.update(answers(supervisor, figures, reloader))
         watching = asyncio.create_task(_watch(settings, reloader, supervisor), name="rules watch")
         try:

@@ -5,7 +5,6 @@ or when the supervisor is gone, and sees what it holds to its end in both cases.
 """
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -53,7 +52,6 @@ def _run(briefing: Briefing) -> int:
     if state is None:
         sys.stderr.write(report)
         return 2
-    gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(briefing, given, Rules(given, mark, state)))
 

@@ -52,16 +52,16 @@ class Topics:
         report, said = TopicReport(), list[KafkaError]()
         config: dict[str, Any] = {**self._config, "error_cb": said.append}
         admin = AdminClient(config)
+        there = {}
         try:
             admin.list_topics(timeout=self._timeout_s)
+            for name in dict.fromkeys(names):
+                if (topic := self._topic(admin, name, report)) is not None:
+                    there[name] = topic
         except KafkaException as error:
             admin.poll(0)
             report.problems.append((None, self._unreachable([*said, error.args[0]])))
             return report
-        there = {}
-        for name in dict.fromkeys(names):
-            if (topic := self._topic(admin, name, report)) is not None:
-                there[name] = topic
         if there:
             self._check_rights(admin, there, report)
             self._check_configs(admin, there, report)

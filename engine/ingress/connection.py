@@ -8,9 +8,8 @@ The HTTP itself is uvicorn's; here is what its protocol leaves open.
 
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
 from httptools import HttpParserUpgrade, HttpRequestParser
@@ -19,7 +18,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from engine.ingress.exchange import Exchange, as_bytes
 from engine.ingress.responses import problem
+from engine.ingress.whole_requests import WholeRequests
 
 SPARE_CONNECTIONS: Final = 64
 """How many more connections than the bound are listened to, shortly, so that questions for the health of the service are answered."""
@@ -40,7 +41,10 @@ class ConnectionBounds:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """A connection within bounds. `leaving` has those of all connections that are answered for good and about to be closed."""
+    """A connection within bounds. `leaving` has those of all connections that are answered for good and about to be closed.
+
+    Requests that suit `whole`, and are there when their head is, go there; all others to uvicorn's application.
+    """
 
     def __init__(
         self,
@@ -51,11 +55,14 @@ class BoundedConnection(HttpToolsProtocol):
         *,
         bounds: ConnectionBounds,
         leaving: set[asyncio.Protocol],
+        whole: WholeRequests | None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.timeout_keep_alive = bounds.keep_alive_s  # type: ignore[assignment] # a timer takes parts of seconds
         self._bounds = bounds
         self._leaving = leaving
+        self._whole = whole
+        self._pieces: list[bytes] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._refused: Response | None = None
         self._again: bytes | None = None
@@ -96,6 +103,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._feed(data)
         if self._is_ended():
             return
+        if self._pieces is not None:
+            self._give_to_application(self._pieces)
         self._bytes_in_between = 0 if self._got_on else self._bytes_in_between + len(data)
         if self._refused is not None:
             self._end_with(self._refused)
@@ -116,22 +125,30 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._refused = self._refusal()
         if self._refused is None:
-            super().on_headers_complete()
-            if self._is_spare:
-                self.cycle.keep_alive = False
+            if self._may_be_whole():
+                self._pieces = []
+            else:
+                self._give_to_application()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body is there."""
         self._got_on = True
-        if not self._is_passed_over():
+        if self._is_passed_over():
+            return
+        if self._pieces is None:
             super().on_body(body)
+        else:
+            self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         if not self._is_passed_over():
             self._arriving, self._got_on = False, True
             self._clear_deadline()
-            super().on_message_complete()
+            if self._pieces is None:
+                super().on_message_complete()
+            else:
+                self._take_whole(self._pieces)
 
     def on_response_complete(self) -> None:
         """A request is answered; the one behind it has all of its time from here."""
@@ -170,6 +187,39 @@ class BoundedConnection(HttpToolsProtocol):
     def _is_passed_over(self) -> bool:
         """Whether what the parser sees is not for the application: a refused request, or one that is going to be read again."""
         return self._refused is not None or (self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
+
+    def _may_be_whole(self) -> bool:
+        """Whether the request is for `whole`, should its body be there: there is no other before it, and the client takes its answers."""
+        if (
+            self._whole is None
+            or self._is_spare
+            or self._is_waited_for()
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        ):
+            return False
+        return self._whole.suits(self.parser.get_method(), self.url, self.headers)
+
+    def _take_whole(self, pieces: list[bytes]) -> None:
+        self._pieces = None
+        self._unset_keepalive_if_required()  # an earlier request of these same bytes may be answered by now
+        if self._whole is not None:
+            keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            exchange = Exchange(
+                self.transport, self.server_state.default_headers, self.on_response_complete, keep_alive=keep_alive
+            )
+            self.cycle = exchange  # type: ignore[assignment] # it stands for one
+            self._whole.take(self.headers, b"".join(pieces), exchange.reply)
+
+    def _give_to_application(self, pieces: Sequence[bytes] = ()) -> None:
+        """Begin the request that the parser is at, with what is there of its body."""
+        self._pieces = None
+        self._unset_keepalive_if_required()
+        super().on_headers_complete()
+        if self._is_spare:
+            self.cycle.keep_alive = False
+        for piece in pieces:
+            super().on_body(piece)
 
     def _refusal(self) -> Response | None:
         if self._may_be_large:
@@ -215,7 +265,7 @@ class BoundedConnection(HttpToolsProtocol):
             return
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or not (cycle.more_body and cycle.response_started):
-            self.transport.write(_as_bytes(response, self.server_state.default_headers))
+            self.transport.write(as_bytes(response, self.server_state.default_headers, close=True))
         self.connections.discard(self)
         if len(self._leaving) < SPARE_CONNECTIONS:
             self._leaving.add(self)
@@ -236,9 +286,3 @@ class BoundedConnection(HttpToolsProtocol):
 
 def _too_many_connections() -> Response:
     return problem(503, "too_many_connections", "there are as many connections as this service takes; come again later")
-
-
-def _as_bytes(response: Response, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    lines = [f"HTTP/1.1 {response.status_code} {HTTPStatus(response.status_code).phrase}".encode()]
-    lines += [b": ".join(pair) for pair in (*headers, *response.raw_headers, (b"connection", b"close"))]
-    return b"\r\n".join([*lines, b"", bytes(response.body)])

@@ -5,13 +5,14 @@ sender still waits.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.event import Submission
-from engine.ingress.bodies import read_items
+from engine.ingress.bodies import Items, read_items
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.events_description import TAKE_EVENTS
 from engine.ingress.explained import Explanations
@@ -21,6 +22,7 @@ from engine.ingress.responses import answer
 from engine.ingress.service import Service
 from engine.rules.diagnostics import shown
 
+EVENTS_PATH: Final = "/events"
 INPUT_NAME: Final = "http"
 """The input that all requests belong to; its watermark is theirs."""
 
@@ -45,7 +47,7 @@ def event_endpoints(service: Service, explanations: Explanations | None = None) 
             if not ended.done():
                 ended.set_result(None)
 
-        submission = Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=size_bytes, done=on_done)
+        submission = new_submission(service, items, size_bytes, on_done)
         if witness is None:
             await _end(submission, ended)
             return answer(submission, service.ruleset, all_results=all_results)
@@ -59,12 +61,22 @@ def event_endpoints(service: Service, explanations: Explanations | None = None) 
 
     async def _end(submission: Submission, ended: asyncio.Future[None]) -> None:
         """Submit, and return when every event has ended."""
+        hand_in(service, submission)
         if submission.items:
-            if not service.submit(submission):
-                raise _not_taken(service)
             await ended
 
-    return [Endpoint("POST", "/events", take_events, TAKE_EVENTS, access="ingest")]
+    return [Endpoint("POST", EVENTS_PATH, take_events, TAKE_EVENTS, access="ingest")]
+
+
+def new_submission(service: Service, items: Items, size_bytes: int, done: Callable[[Submission], None]) -> Submission:
+    """What a request brings, as of now. `done` is called when its last event has ended, which is never where there are none."""
+    return Submission(items, input_name=INPUT_NAME, received_ms=service.now_ms(), size_bytes=size_bytes, done=done)
+
+
+def hand_in(service: Service, submission: Submission) -> None:
+    """Have the engine take it, where it holds events. Raises RequestRefused, 429 or 503, where it is not taken."""
+    if submission.items and not service.submit(submission):
+        raise _not_taken(service)
 
 
 def _wants_all_results(request: Request) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from engine.event import JsonObject
 from engine.ingress.access import AccessPolicy
@@ -23,9 +23,10 @@ from engine.ingress.explained import EventWitness, Explanations
 from engine.ingress.health import health_endpoints
 from engine.ingress.openapi import describe
 from engine.ingress.problems import RequestRefused
-from engine.ingress.responses import json_response, problem
+from engine.ingress.responses import internal_error, json_response, problem, refusal
 from engine.ingress.rules_endpoints import rules_endpoints
 from engine.ingress.service import Service
+from engine.ingress.whole_requests import WholeRequests
 from engine.rules.diagnostics import shown
 
 _ANYBODY: Final = AccessPolicy()
@@ -37,7 +38,7 @@ def create_app(
     more: Sequence[Endpoint] = (),
     policy: AccessPolicy = _ANYBODY,
     witness: EventWitness | None = None,
-) -> ASGIApp:
+) -> "Application":
     """The ASGI application of one engine: events, health, the console, the description, and whatever else is given.
 
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
@@ -46,7 +47,7 @@ def create_app(
     explanations = None if witness is None else Explanations(witness, policy, service.limits.max_explained)
     own = [*event_endpoints(service, explanations), *health_endpoints(service), *rules_endpoints(service), *console_endpoints()]
     endpoints = [*own, *more]
-    return _Application([*endpoints, _description(endpoints)], policy)
+    return Application([*endpoints, _description(endpoints)], policy, WholeRequests(service, policy))
 
 
 def _description(endpoints: Sequence[Endpoint]) -> Endpoint:
@@ -64,8 +65,11 @@ def _description(endpoints: Sequence[Endpoint]) -> Endpoint:
     return own
 
 
-class _Application:
-    def __init__(self, endpoints: Sequence[Endpoint], policy: AccessPolicy) -> None:
+class Application:
+    """The endpoints as an ASGI application; a server may give `whole` the requests that suit it."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], policy: AccessPolicy, whole: WholeRequests) -> None:
+        self.whole = whole
         self._policy = policy
         self._paths: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
@@ -92,10 +96,10 @@ class _Application:
             self._policy.check(endpoint.access, request.headers.get("authorization"))
             return await endpoint.handler(request)
         except RequestRefused as refused:
-            return problem(refused.status, refused.code, refused.detail, refused.headers)
+            return refusal(refused)
         except Exception:  # noqa: BLE001 - whatever a bug raises is told to the sender as such, and kept in the log
             _log.exception("a request failed: %s %s", request.method, shown(request.scope["path"]))
-            return problem(500, "internal_error", "the request failed for a reason of ours; the engine's log says more")
+            return internal_error()
 
 
 def _wrong_method(request: Request, methods: Mapping[str, Endpoint]) -> Response:

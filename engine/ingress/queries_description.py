@@ -146,6 +146,7 @@ _AGGREGATION: Final = _object(
     overflow=_COUNT,
     errors=_COUNT,
     evicted=_COUNT,
+    emitted=_COUNT,
 )
 
 AGGREGATIONS: Final[JsonObject] = {

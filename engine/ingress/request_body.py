@@ -45,7 +45,7 @@ async def read_body(request: Request, limit_bytes: int, budget: BodyBudget | Non
     encoding = _encoding(request)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > _MAX_LENGTH_DIGITS or int(announced) > limit_bytes):
-        raise _too_large(limit_bytes)
+        raise too_large(limit_bytes)
     body = _Body(limit_bytes, budget or BodyBudget(limit_bytes))
     try:
         await _read_into(body, request, encoding)
@@ -64,7 +64,7 @@ class _Body:
     def add(self, piece: bytes) -> None:
         """Keep a piece. Raises RequestRefused where that is too much."""
         if self.size_bytes + len(piece) > self.limit_bytes:
-            raise _too_large(self.limit_bytes)
+            raise too_large(self.limit_bytes)
         self.budget.take(len(piece), self.size_bytes)
         self.size_bytes += len(piece)
         self.pieces.append(piece)
@@ -80,7 +80,7 @@ async def _read_into(body: _Body, request: Request, encoding: Plain | Inflater) 
         chunk, more = message.get("body", b""), message.get("more_body", False)
         sent_bytes += len(chunk)
         if sent_bytes > body.limit_bytes:
-            raise _too_large(body.limit_bytes)
+            raise too_large(body.limit_bytes)
         for piece in encoding.feed(chunk):
             body.add(piece)
             count += 1
@@ -100,6 +100,7 @@ def _encoding(request: Request) -> Plain | Inflater:
     return Inflater(encoding)
 
 
-def _too_large(limit_bytes: int) -> RequestRefused:
+def too_large(limit_bytes: int) -> RequestRefused:
+    """What is said of a body with more bytes than the limit."""
     detail = f"the body has more than {limit_bytes} bytes; send the events in several requests"
     return RequestRefused(413, "body_too_large", detail)

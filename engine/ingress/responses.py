@@ -4,7 +4,6 @@ In: outcomes, or an error. Out: JSON responses. Rule of the file: a client that 
 that was not accepted for one that was.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
@@ -13,6 +12,7 @@ import orjson
 from starlette.responses import Response
 
 from engine.event import ACCEPTED, REJECTED, RETRY, STATUSES, JsonObject, Outcome, Submission
+from engine.ingress.problems import RequestRefused
 from engine.rules.values import json_bytes
 
 RETRY_AFTER_S: Final = 1
@@ -33,6 +33,16 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
     return Response(orjson.dumps(content), status, {**retry, **(headers or {})}, "application/problem+json")
 
 
+def refusal(refused: RequestRefused) -> Response:
+    """What a request is answered that was refused as a whole."""
+    return problem(refused.status, refused.code, refused.detail, refused.headers)
+
+
+def internal_error() -> Response:
+    """What is answered where a bug was met; nothing of it stands in there."""
+    return problem(500, "internal_error", "the request failed for a reason of ours; the engine's log says more")
+
+
 def answer(
     submission: Submission, ruleset: str, *, all_results: bool, explanations: Sequence[JsonObject] | None = None
 ) -> Response:
@@ -42,10 +52,11 @@ def answer(
     given for what was not accepted, for a single event, and for everything with `all_results`; each with its explanation, where there are any.
     """
     outcomes = [outcome for outcome in submission.outcomes if outcome is not None]
-    counts = Counter([outcome.status for outcome in outcomes])
+    counts = dict.fromkeys(STATUSES, 0)
+    for outcome in outcomes:
+        counts[outcome.status] += 1
     everything = all_results or len(outcomes) == 1
-    content: dict[str, object] = {status: counts[status] for status in STATUSES}
-    content["ruleset"] = submission.ruleset or ruleset
+    content: dict[str, object] = {**counts, "ruleset": submission.ruleset or ruleset}
     content["results"] = [
         _result(index, submission.ids[index], outcome)
         for index, outcome in enumerate(outcomes)

@@ -13,9 +13,9 @@ from socket import AF_INET, AF_INET6, create_server, has_dualstack_ipv6, socket
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from engine.ingress.connection import SPARE_CONNECTIONS, BoundedConnection, ConnectionBounds
+from engine.ingress.http import Application
 from engine.settings import HttpSettings
 
 _BACKLOG: Final = 2048
@@ -39,14 +39,15 @@ def address_of(listening: socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_config(app: ASGIApp, http: HttpSettings, stop_timeout_s: int, *, access_log: bool = False) -> uvicorn.Config:
+def server_config(app: Application, http: HttpSettings, stop_timeout_s: int, *, access_log: bool = False) -> uvicorn.Config:
     """How uvicorn serves the application, with a log line for each request where `access_log` says so. The process may open as many files as the system lets it from here on."""
+    whole = None if access_log else app.whole  # it is uvicorn that writes those lines
     bounds = ConnectionBounds(
         _connections(http.max_connections), http.max_head_bytes, http.read_timeout_ms / 1000, http.keep_alive_ms / 1000
     )
     return uvicorn.Config(
         app,
-        http=partial(BoundedConnection, bounds=bounds, leaving=set()),  # type: ignore[arg-type] # it is only called
+        http=partial(BoundedConnection, bounds=bounds, leaving=set(), whole=whole),  # type: ignore[arg-type] # it is only called
         ws="none",
         lifespan="off",
         log_config=None,

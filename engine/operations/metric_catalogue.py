@@ -320,6 +320,11 @@ _AGGREGATIONS: Final = (
     _by_aggregation(
         "rulemill_aggregation_evicted_groups_total", "Groups that left memory for the store.", lambda a: a.counts["evicted"]
     ),
+    _by_aggregation(
+        "rulemill_aggregation_emitted_windows_total",
+        "Closed windows that were published, each revision.",
+        lambda a: a.counts["emitted"],
+    ),
     _by_aggregation("rulemill_aggregation_groups", "Groups in memory.", lambda a: a.counts["groups"]),
     _by_aggregation("rulemill_aggregation_keys", "Keys that have groups in memory.", lambda a: a.counts["keys"]),
     _by_aggregation("rulemill_aggregation_max_keys", "How many keys may have groups in memory.", lambda a: a.max_keys),

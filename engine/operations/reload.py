@@ -6,7 +6,7 @@ kept. Rule of the file: everything is built before anything is swapped; whatever
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from engine.event import JsonObject
 from engine.operations.in_service import InService, NotTaken
 from engine.operations.last_good import keep_last_good
 from engine.operations.live_groups import Count, LiveGroups, count_nothing
+from engine.operations.objections import Objections, no_objections
 from engine.operations.plan_forms import Change, plan_as_json, plan_human
 from engine.operations.rules_on_disk import Attempt, RulesOnDisk
 from engine.operations.rules_state import (
@@ -58,7 +59,7 @@ class Reloader:
     """Puts what is in the directory in service. One attempt at a time.
 
     `seen` is the mark of the contents that the last attempt saw. `last_good` is where a copy is kept of what works, None for
-    nowhere. `count` says how much state there is, for dry runs.
+    nowhere. `count` says how much state there is, for dry runs. `objections` are asked for before anything is built.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Reloader:
         seen: str,
         last_good: Path | None,
         count: Count = count_nothing,
+        objections: Objections = no_objections,
     ) -> None:
         self.state = state
         self.on_disk = on_disk
@@ -76,6 +78,7 @@ class Reloader:
         self._seen = seen
         self._last_good = last_good
         self._count = count
+        self._objections = objections
         self._told = seen
         self._lock = asyncio.Lock()
 
@@ -95,6 +98,8 @@ class Reloader:
             plan = attempt.compiled.plan
             if plan is None:
                 return self._refuse(attempt, before, dry_run=dry_run)
+            if against := await self._objections(before, plan, make=not dry_run):
+                return self._refuse(_with(attempt, against), before, dry_run=dry_run)
             try:
                 staged = await self._service.stage(plan, attempt.compiled.contents)
             except NotTaken as error:
@@ -162,13 +167,18 @@ class Reloader:
         if not dry_run:
             state = self.state
             state.rejected, state.last_attempt_ms = rejected, now_ms
-            # A source that cannot be opened may be there at the next look, though the contents are the same.
+            # A source that cannot be opened, or a topic, may be there at the next look, though the contents are the same.
             self._seen = "" if compiled.plan is not None else attempt.mark
             if self._told != attempt.mark:
                 self._told = attempt.mark
                 state.refused += 1
                 _log.error("the rules were refused, ruleset `%s` goes on\n%s", before.id, rejected.text.rstrip())
         return Reload(None, before, tuple(compiled.findings), rejected=rejected)
+
+
+def _with(attempt: Attempt, against: Sequence[Finding]) -> Attempt:
+    """The attempt, with what was found outside of the rules."""
+    return replace(attempt, compiled=replace(attempt.compiled, findings=[*attempt.compiled.findings, *against]))
 
 
 def _in_words(changed: Changes | None) -> str:

@@ -69,7 +69,8 @@ def summary(
         "filters": filters,
         "routes": {name: counters.published_by_route.get(name, 0) for name in plan.ruleset.routes},
         "aggregations": {
-            name: {"groups": groups[name], "events": aggregated.get(name, _NOTHING).events} for name in plan.aggregations
+            name: _aggregation(aggregation, groups[name], aggregated.get(name, _NOTHING))
+            for name, aggregation in plan.aggregations.items()
         },
         "dead_letter": counters.dead_letters + feed.dead_letters,
         "claims_forgotten": claims_forgotten,
@@ -77,6 +78,11 @@ def summary(
         "seconds": round(seconds, 3),
         "events_per_second": round(feed.lines / seconds) if seconds else 0,
     }
+
+
+def _aggregation(plan: AggregationPlan, groups: int, counts: AggregationCounts) -> JsonObject:
+    emitted = {} if plan.rule.emit is None else {"emitted": counts.emitted}
+    return {"groups": groups, "events": counts.events, **emitted}
 
 
 async def partials_by_key(store: StateStore, aggregation: AggregationPlan) -> AsyncIterator[list[StoredPartial]]:

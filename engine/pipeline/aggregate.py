@@ -69,6 +69,25 @@ class Aggregator:
         if watermark_ms is not None:
             self._watermark_ms = max(watermark_ms, self._watermark_ms or watermark_ms)
 
+    def to_announce(self, partials: Sequence[Partial]) -> list[Group]:
+        """The windows that these grow, of those that are published once they are closed."""
+        if not self._code.emits:
+            return []
+        rules = {live.plan.state_id: live.plan.rule for live in self.live if live.plan.rule.emit is not None}
+        windows = dict[Group, None]()
+        for aggregation, key, pane_ms in [partial.group for partial in partials if partial.group.aggregation in rules]:
+            rule = rules[aggregation]
+            for start_ms in range(pane_ms - rule.size_ms + rule.every_ms, pane_ms + rule.every_ms, rule.every_ms):
+                windows[Group(aggregation, key, start_ms)] = None
+        return list(windows)
+
+    def emitted(self, state_id: str, windows: int, errors: int) -> None:
+        """Count windows that are out, and those that could not be computed."""
+        for live in self.live:
+            if live.plan.state_id == state_id:
+                live.emitted += windows
+                live.errors += errors
+
     def capture(self, seq: int) -> list[Partial]:
         """Every group touched since the last capture, for the commit `seq`. Adding may go on for the next one."""
         now_ms = self._clock.now_ms()

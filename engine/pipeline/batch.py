@@ -12,7 +12,7 @@ class Batch:
 
     `events` are those still on their way: a stage takes out those that it ends. `freeing` holds those that will not
     be published, with the outcome they get once their claims are seen free; `counted` those that the commit counts,
-    with the outcome they get once it is known. `watermark_ms` is that of the batch's input before this batch.
+    with the outcome they get once it is known; `size` is how many it began with. `watermark_ms` is that of the batch's input before this batch.
     `plan` is what the batch keeps to; None, where parts are used alone, stands for the one in service.
     """
 
@@ -25,6 +25,7 @@ class Batch:
         "handed_over",
         "plan",
         "seq",
+        "size",
         "started_ms",
         "watermark_ms",
     )
@@ -41,6 +42,7 @@ class Batch:
     ) -> None:
         self.seq = seq
         self.events = list(events)
+        self.size = len(self.events)
         self.watermark_ms = watermark_ms
         self.started_ms = started_ms
         self.deferred = deferred

@@ -15,7 +15,8 @@ from engine.pipeline.answers import Answers
 from engine.pipeline.batch import Batch
 from engine.pipeline.owner import Owner
 from engine.pipeline.recent import RecentKeys
-from engine.ports import Clock
+from engine.pipeline.window_batch import WindowBatch
+from engine.ports import Clock, Group, Partial
 
 
 class Committer:
@@ -39,6 +40,7 @@ class Committer:
         busy: Callable[[], bool],
         on_commit: Callable[[Sequence[Batch]], None],
         on_progress: Callable[[], None],
+        on_announced: Callable[[Sequence[Group]], None] = lambda _: None,
     ) -> None:
         self._owner = owner
         self._aggregator = aggregator
@@ -51,6 +53,7 @@ class Committer:
         self._busy = busy
         self._on_commit = on_commit
         self._on_progress = on_progress
+        self._on_announced = on_announced
         self._ready: dict[int, Batch] = {}
         self._added: list[Batch] = []
         self._added_events = 0
@@ -65,6 +68,10 @@ class Committer:
     def uncommitted(self) -> list[Batch]:
         """The batches added to the accumulators whose commit is not known."""
         return self._committing + self._added
+
+    def committing(self) -> Sequence[Batch]:
+        """Those of them whose commit has begun: it waits for nothing but the store."""
+        return self._committing
 
     async def run(self) -> None:
         """Commit for ever. Raises OwnerGone where the store refuses; then nothing of the commit counts."""
@@ -109,8 +116,11 @@ class Committer:
         partials = self._aggregator.capture(seq)
         if partials:
             await owner.insist(lambda: owner.store.write_partials(owner.id, partials))
+            await self._announce(partials)
         claims_end_ms = self._clock.now_ms() + self._claims_last_ms()
-        await owner.commit(seq, max([claims_end_ms, *(partial.expires_ms for partial in partials)]))
+        windows = [batch for batch in batches if isinstance(batch, WindowBatch)]
+        ends_ms = [claims_end_ms, *(partial.expires_ms for partial in partials), *(batch.claims_end_ms for batch in windows)]
+        await owner.commit(seq, max(ends_ms))
         self._aggregator.committed(seq)
         self._counters.commits += 1
         self._counters.batches += len(batches)
@@ -119,3 +129,13 @@ class Committer:
             self._recent.add([event for event, outcome in batch.counted if outcome.status == "accepted"])
             self._answers.end_all(batch.counted)
             batch.counted.clear()
+        for batch in windows:
+            batch.committed.set()
+
+    async def _announce(self, partials: Sequence[Partial]) -> None:
+        """Note the windows that are to be published; after their partials are written, and before these are committed."""
+        owner, windows = self._owner, self._aggregator.to_announce(partials)
+        if windows:
+            expires_ms = max(partial.expires_ms for partial in partials)
+            await owner.insist(lambda: owner.store.announce(windows, expires_ms))
+            self._on_announced(windows)

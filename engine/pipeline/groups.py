@@ -8,7 +8,7 @@ from engine.rules.aggregation_plan import BOOKKEEPING, PLACE, PREV, PREV_SEQ, TO
 from engine.rules.keys import key_text
 
 _EVICT_SHARE = 8
-_COUNTED = ("created", "events", "late", "unkeyed", "overflow", "errors", "evicted")
+_COUNTED = ("created", "events", "late", "unkeyed", "overflow", "errors", "evicted", "emitted")
 
 EVERYTHING_LEFT = 1 << 62
 """As `left_through`: any group may be in the store alone."""
@@ -18,7 +18,8 @@ class LiveGroups:
     """One owner's groups of one aggregation: pane start, then key.
 
     `events` counts events added, `late` those whose window had closed, `unkeyed` those without a key, `overflow`
-    those of keys beyond `max_keys`, `errors` those for which a measure raised; `evicted` counts groups that left.
+    those of keys beyond `max_keys`, `errors` those for which a measure raised; `evicted` counts groups that left, `emitted`
+    closed windows that were published.
     `left_through`: panes up to this start may hold groups that are in the store alone, None where none can.
     """
 
@@ -35,6 +36,7 @@ class LiveGroups:
         self.overflow = 0
         self.errors = 0
         self.evicted = 0
+        self.emitted = 0
         self._keys: dict[object, int] = {}
         self._key_names = [name for name, _ in plan.rule.key]
         self._missing: dict[tuple[int, object], None] = {}
@@ -110,7 +112,7 @@ class LiveGroups:
         after_start_ms = rule.size_ms + rule.allow_late_ms + rule.retain_ms
         captured = self._captured
         for group in touched:
-            now = encode(group)
+            now = bytes(memoryview(encode(group)))  # as it comes from `orjson` it has room for 4 KiB, for as long as it is kept
             captured.append((group, now))
             place: Group = group[PLACE]
             expires_ms = place[2] + after_start_ms

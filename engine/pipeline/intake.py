@@ -5,7 +5,7 @@ In: submissions; events that were deferred. Out: arrivals, each of one generatio
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -18,6 +18,9 @@ from engine.pipeline.inbox import Inbox
 from engine.pipeline.order import Orderer
 from engine.pipeline.owner import StoreHealth
 from engine.ports import Clock
+
+_ENOUGH: Final = 256
+"""Events of a batch from which on more of them make each hardly cheaper."""
 
 
 class Arrival(NamedTuple):
@@ -33,9 +36,10 @@ class Arrival(NamedTuple):
 
 
 class Intake:
-    """Takes what waits, up to `max_batch` events at a time; nothing is delayed for a fuller batch.
+    """Takes what waits, up to `max_batch` events at a time.
 
-    With `ack_received`, a submission is answered here, once it is known which of its items are events.
+    An idle engine delays nothing for a fuller batch; while `on_their_way()` says that batches are, the next one gathers as many events as
+    they have together, or enough for what a batch costs by itself to be little of it, or until they have ended. With `ack_received`, a submission is answered here, once it is known which of its items are events.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Intake:
         self.draining = False
         self.inbox = inbox
         self.on_idle: Callable[[], None] = lambda: None
+        self.on_their_way: Callable[[], int] = lambda: 0
         self.orderer = orderer
         self.deferred = deferred
         self.returned = DeferredQueue(inbox.max_events, inbox.max_bytes)
@@ -74,6 +79,9 @@ class Intake:
                 return Arrival(self.generation, events, watermark_ms, deferred=True)
             if self.returned.ready and not self._health.down:
                 return Arrival(self.generation, *self.returned.take(self._max_batch))
+            if self._gathers():
+                await self._something_to_do()
+                continue
             arrival = self._arrange(self.inbox.take(self._max_batch))
             if arrival.events:
                 return arrival
@@ -87,6 +95,13 @@ class Intake:
     def is_empty(self) -> bool:
         """Whether nothing waits here."""
         return not (self.inbox.events or self.orderer.held or len(self.deferred) or len(self.returned))
+
+    def _gathers(self) -> bool:
+        """Whether what waits is to wait for more. Events that are held go on in their time."""
+        waiting = self.inbox.events
+        if not waiting or waiting >= _ENOUGH or self.draining or self.orderer.is_holding or self._health.down:
+            return False
+        return waiting < self.on_their_way()
 
     def _arrange(self, submissions: list[Submission]) -> Arrival:
         generation, wait_ms = self.generation, self.generation.plan.ruleset.events.wait_ms

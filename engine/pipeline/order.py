@@ -45,6 +45,11 @@ class Orderer:
         return [entry[3] for entry in self._held]
 
     @property
+    def is_holding(self) -> bool:
+        """Whether events wait."""
+        return bool(self._held)
+
+    @property
     def tracked(self) -> int:
         """How many keys it knows a time of, those that are in both generations twice."""
         return len(self._newer) + len(self._older)
@@ -71,6 +76,7 @@ class Orderer:
         if not wait_ms and not self._held:
             return self._send_on(in_time_order(events))
         for event in events:
+            event.body = bytes(memoryview(event.body))  # as it comes from `orjson` it has room for 4 KiB, for as long as it waits
             due_ms = now_ms if event.time_ms + wait_ms <= watermark_ms else now_ms + wait_ms
             heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
             self.held_bytes += event.size_bytes

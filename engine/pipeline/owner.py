@@ -16,6 +16,7 @@ from engine.pipeline.batch import Batch
 from engine.ports import Clock, StateStore
 
 T = TypeVar("T")
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
 _FIRST_RETRY_MS = 20
 _LAST_RETRY_MS = 1_000
@@ -88,7 +89,7 @@ class Owner:
         if not self.alive:
             raise OwnerGone(f"owner `{self.id}`: its lease ran out before it published")
 
-    def number(self, make: Callable[[int], Batch]) -> Batch:
+    def number(self, make: Callable[[int], AnyBatch]) -> AnyBatch:
         """The next batch of this owner, in line behind the one before it."""
         self._last_seq += 1
         batch = make(self._last_seq)

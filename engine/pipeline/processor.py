@@ -50,11 +50,12 @@ class Processor:
     def __init__(self, stages: Stages, options: Options) -> None:
         self.stages = stages
         self._changed = asyncio.Event()
-        self._succession = Succession(stages, options, on_change=self._wake, on_progress=self._changed.set)
+        self._succession = Succession(stages, options, on_change=self._wake, on_progress=self._progress)
         self._arriving: list[Event] = []
         self._arriving_under: Generation | None = None
         stages.health.on_change = self._wake
         stages.intake.on_idle = self._succession.nothing_more
+        stages.intake.on_their_way = self._succession.events_on_their_way
 
     def offer(self, submission: Submission) -> bool:
         """Take a submission; False where there is no room for it, or the engine is stopping: it was not received."""
@@ -81,6 +82,7 @@ class Processor:
                     await self._start(arrival)
                     self._arriving, self._arriving_under = [], None
                 await self._until(lambda: not self._succession.unfinished())
+            await self._succession.windows_through(self._until)
             for task in background:
                 task.cancel()
 
@@ -185,6 +187,12 @@ class Processor:
         while not holds():
             self._changed.clear()
             await self._changed.wait()
+
+    def _progress(self) -> None:
+        """Batches have ended. An intake with nothing to gather for sleeps on: it would ask for the next commit, and so on for ever."""
+        self._changed.set()
+        if self.stages.intake.inbox.events:
+            self.stages.intake.inbox.changed.set()
 
     def _wake(self) -> None:
         self._changed.set()

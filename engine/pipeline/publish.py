@@ -28,7 +28,7 @@ class Publisher:
 
     def __init__(self, egress: Egress, dead_letters: DeadLetters, clock: Clock, counters: Counters, topic: str) -> None:
         self._egress = egress
-        self._dead_letters = dead_letters
+        self.dead_letters = dead_letters
         self._clock = clock
         self._counters = counters
         self._topic = topic
@@ -58,7 +58,7 @@ class Publisher:
 
     async def bury(self, events: Sequence[Event], why: Outcome, stage: str, ruleset: str) -> None:
         """Keep events as dead letters. Raises EgressUnavailable where they cannot be kept."""
-        await self._dead_letters.put([self._letter(event, why.code, why.message, stage, ruleset) for event in events])
+        await self.dead_letters.put([self._letter(event, why.code, why.message, stage, ruleset) for event in events])
         self._counters.dead_letters += len(events)
 
     def _stamp(self, events: Sequence[Event], ruleset: str, *, degraded: bool) -> None:
@@ -117,7 +117,7 @@ class Publisher:
             for r in refusals
             if r.record.event is not None and id(r.record.event) not in lost
         ]
-        await self._dead_letters.put(whole + parts)
+        await self.dead_letters.put(whole + parts)
         self._counters.dead_letters += len(whole) + len(parts)
 
     def _letter(self, event: Event, code: str, reason: str, stage: str, ruleset: str) -> DeadLetter:

@@ -1,6 +1,6 @@
 """One owner after another, for as long as the process serves."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from engine.errors import StoreUnavailable
@@ -8,7 +8,9 @@ from engine.event import Event
 from engine.metrics import AggregationCounts
 from engine.pipeline.aggregate import Aggregator
 from engine.pipeline.batch import Batch
+from engine.pipeline.closing import Closing
 from engine.pipeline.commit import Committer
+from engine.pipeline.emission import Emission, Outlet
 from engine.pipeline.owner import LeaseTimes, Owner
 from engine.pipeline.stages import Stages
 from engine.pipeline.tenure import Tenure
@@ -55,6 +57,7 @@ class Succession:
         self._aggregator: Aggregator | None = None
         self._over = False
         self._aggregated: dict[str, AggregationCounts] = {}
+        self.closing = Closing(lambda: stages.intake.generation.plan)
 
     async def __aenter__(self) -> None:
         """Put owners in office from now on."""
@@ -72,6 +75,10 @@ class Succession:
         """The batches of the owner in office that hold events not yet ended."""
         return [] if self.tenure is None else self.tenure.unfinished()
 
+    def events_on_their_way(self) -> int:
+        """How many events are in batches of the owner in office that will end without more to come."""
+        return 0 if self.tenure is None else self.tenure.events_on_their_way()
+
     def held(self) -> list[Event]:
         """The events of those batches."""
         return [event for batch in self.unfinished() for event in batch.held()]
@@ -85,6 +92,12 @@ class Succession:
                 totals[live.plan.rule.id] = totals.get(live.plan.rule.id, AggregationCounts()).plus(counts)
         return totals
 
+    async def windows_through(self, until: Callable[[Callable[[], bool]], Awaitable[None]]) -> None:
+        """Return when every window that is closed by what is committed was looked at; `until` waits for what it is given."""
+        if self.closing.pending:
+            self.closing.changed.set()
+        await until(lambda: self.closing.through)
+
     def nothing_more(self) -> None:
         """The inbox is empty: a commit need not wait for more."""
         if self.tenure is not None:
@@ -96,9 +109,9 @@ class Succession:
             owner = await self._open()
             self._aggregated = self.aggregation_counts()
             self._aggregator = self._stages.aggregator()
-            self.tenure = Tenure(
-                owner, self._committer(owner, self._aggregator), self._stages, self._options.max_batches, self._on_change
-            )
+            committer = self._committer(owner, self._aggregator)
+            emission = Emission(owner, committer, self.closing, self._outlet(self._aggregator), self._on_progress)
+            self.tenure = Tenure(owner, committer, emission, self._stages, self._options.max_batches, self._on_change)
             await self.tenure.serve()
 
     async def sweep(self) -> None:
@@ -138,6 +151,22 @@ class Succession:
             claims_last_ms=lambda: stages.deduplicator.claims_last_ms,
             gather_events=self._options.gather_events,
             busy=lambda: bool(stages.intake.inbox.events or owner.batches),
-            on_commit=stages.committed_time.note,
+            on_commit=self._note,
             on_progress=self._on_progress,
+            on_announced=self.closing.grown,
+        )
+
+    def _note(self, batches: Sequence[Batch]) -> None:
+        self._stages.committed_time.note(batches)
+        self.closing.note(batches)
+
+    def _outlet(self, aggregator: Aggregator) -> Outlet:
+        stages = self._stages
+        return Outlet(
+            stages.egress,
+            stages.publisher.dead_letters,
+            stages.clock,
+            stages.counters,
+            lambda: stages.intake.generation.plan.id,
+            aggregator.emitted,
         )

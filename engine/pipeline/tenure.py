@@ -12,6 +12,7 @@ from engine.errors import EgressUnavailable, OwnerGone, StoreUnavailable
 from engine.event import RETRY, Outcome
 from engine.pipeline.batch import Batch
 from engine.pipeline.commit import Committer
+from engine.pipeline.emission import Emission
 from engine.pipeline.owner import Owner
 from engine.pipeline.stages import Stages
 
@@ -26,10 +27,17 @@ class Tenure:
     """
 
     def __init__(
-        self, owner: Owner, committer: Committer, stages: Stages, max_batches: int, on_change: Callable[[], None]
+        self,
+        owner: Owner,
+        committer: Committer,
+        emission: Emission,
+        stages: Stages,
+        max_batches: int,
+        on_change: Callable[[], None],
     ) -> None:
         self.owner = owner
         self.committer = committer
+        self._emission = emission
         self._stages = stages
         self._max_batches = max_batches
         self._on_change = on_change
@@ -45,6 +53,7 @@ class Tenure:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._part(self.owner.keep_lease(self._refresh_claims)))
                 self._tasks.create_task(self._part(self.committer.run()))
+                self._tasks.create_task(self._part(self._emission.run()))
                 self._on_change()
         except* (OwnerGone, EgressUnavailable) as gone:
             self._stages.counters.owners_retired += 1
@@ -58,6 +67,10 @@ class Tenure:
     def has_room(self) -> bool:
         """Whether another batch may start now."""
         return self._tasks is not None and not self._ending and len(self.owner.batches) < self._max_batches
+
+    def events_on_their_way(self) -> int:
+        """How many events are in batches that will end without more to come. What a commit has yet to gather for is not counted."""
+        return sum(batch.size for batch in (*self.owner.batches.values(), *self.committer.committing()))
 
     def start(self, batch: Batch, work: Coroutine[None, None, None]) -> None:
         """Carry a batch as part of this tenure: where it loses the lease, all end."""

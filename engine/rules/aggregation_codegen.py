@@ -51,6 +51,7 @@ class AggregationCode:
 
     `late_routes` sends events whose window has closed to the route their aggregation names, by the same watermark;
     None where no aggregation names one. `counts_blocked`: some aggregation counts events that filters block.
+    `emits`: some aggregation publishes its closed windows.
     """
 
     plans: tuple[AggregationPlan, ...]
@@ -58,6 +59,7 @@ class AggregationCode:
     look: Add
     late_routes: LateRoutes | None
     counts_blocked: bool
+    emits: bool = False
 
 
 def compile_aggregations(ruleset: Ruleset) -> AggregationCode:
@@ -70,6 +72,7 @@ def compile_aggregations(ruleset: Ruleset) -> AggregationCode:
         cast("Add", _Writer(ruleset, plans, "look for groups").batch(look=True)),
         cast("LateRoutes", _Writer(ruleset, with_route, "late routes").routes()) if with_route else None,
         any(plan.rule.blocked == "include" for plan in plans),
+        any(plan.rule.emit is not None for plan in plans),
     )
 
 

@@ -39,7 +39,10 @@ class WindowValues(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AggregationPlan:
-    """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does."""
+    """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does.
+
+    `topic` is where its closed windows go; None where they are not published.
+    """
 
     rule: Aggregation
     state_id: str
@@ -47,6 +50,7 @@ class AggregationPlan:
     slots_of: Mapping[str, tuple[MeasureKind, int]]
     initial: Callable[[], Slots]
     encode: Callable[[GroupList], bytes]
+    topic: str | None = None
 
     def decode(self, value: bytes) -> Slots:
         """The measures' slots that `encode` wrote; empty bytes are an empty accumulator."""
@@ -85,7 +89,9 @@ def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
             slots_of[measure.name] = (kind, at)
             at += kind.width
     kinds = tuple(kind for kind, _ in slots_of.values())
-    return AggregationPlan(rule, f"{rule.id}@{fingerprint(rule, ruleset)}", kinds, slots_of, _initial(kinds), _encoder(kinds))
+    topic = None if rule.emit is None else ruleset.routes[rule.emit.to].topic
+    state_id = f"{rule.id}@{fingerprint(rule, ruleset)}"
+    return AggregationPlan(rule, state_id, kinds, slots_of, _initial(kinds), _encoder(kinds), topic)
 
 
 def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:
@@ -124,6 +130,19 @@ def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committe
                 total = merged(plan.kinds, total, plan.decode(encoded[pane]))
         windows.append(WindowValues(start, start + size_ms, plan.values(total)))
     return windows
+
+
+def read_window(
+    plan: AggregationPlan, start_ms: int, stored: Sequence[StoredPartial], committed: Mapping[str, int]
+) -> WindowValues | None:
+    """The window that all these partials are of, None where nothing of it is committed; the same whatever order they come in."""
+    total: Slots | None = None
+    for partial in sorted(stored, key=lambda row: (row.group.start_ms, row.owner)):
+        value = committed_value(partial, committed)
+        if value:
+            slots = plan.decode(value)
+            total = slots if total is None else merged(plan.kinds, total, slots)
+    return None if total is None else WindowValues(start_ms, start_ms + plan.rule.size_ms, plan.values(total))
 
 
 def _initial(kinds: Sequence[MeasureKind]) -> Callable[[], Slots]:

@@ -41,6 +41,9 @@ def _check_expectation(
                 continue
             _known(name, what, known, test, findings)
     aggregation = ruleset.aggregations.get(str(expected.get("aggregation")))
+    if aggregation and aggregation.emit is None and "revision" in expected:
+        message = f"the test names a `revision` of `{aggregation.id}`, which publishes no windows"
+        findings.add("E214", message, test.span, help="leave `revision` out, or add `emit: {to: ROUTE}` to the aggregation")
     values = expected.get("values")
     if aggregation and isinstance(values, Mapping):
         for name in values:

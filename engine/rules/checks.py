@@ -31,7 +31,6 @@ def check(written: Written, findings: Findings) -> None:
     _check_lists(written, findings)
     _check_named_conditions(written, findings)
     _check_measures(ruleset, findings)
-    _check_can_run(ruleset, findings)
     if written.has_events:
         _check_event_types(ruleset, findings)
         _check_members(ruleset, findings)
@@ -51,15 +50,6 @@ def _check_routes(ruleset: Ruleset, findings: Findings) -> None:
         if name not in ruleset.routes:
             with findings.about(rule_id):
                 _unknown(findings, "route", name, ruleset.routes, span, "routes")
-
-
-def _check_can_run(ruleset: Ruleset, findings: Findings) -> None:
-    """What is understood and cannot be run yet must not start as if it did."""
-    for rule in ruleset.aggregations.values():
-        if rule.emit is not None:
-            with findings.about(f"aggregations.{rule.id}"):
-                help = "leave it out; `rulemill process --aggregates` writes the windows of a file"
-                findings.add("E310", "`emit` cannot be run by this version", rule.emit.span, help=help)
 
 
 def _check_lists(written: Written, findings: Findings) -> None:

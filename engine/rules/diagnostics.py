@@ -59,7 +59,6 @@ CODES: Final = {
     "E307": "a reserved name",
     "E308": "a field that is read before it is there",
     "E309": "an event schema that cannot be used",
-    "E310": "a part of the language that this version cannot run yet",
     "E401": "a value of another type than its field",
     "E402": "a value that its field never has",
     "E403": "an operator that its field's type does not have",

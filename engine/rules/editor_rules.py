@@ -55,6 +55,7 @@ WINDOW_HELP: Final = {
     "key": "The group, as in `user:u-1`; left out where there is one.",
     "start": "When the window begins.",
     "end": "When the window ends.",
+    "revision": "Which revision of it was published last; 0: none. The figures are then those of the record.",
     "values": "The figures, by measure.",
 }
 STEP_HELP: Final = {
@@ -214,7 +215,8 @@ def _outcome(names: Names) -> Schema:
 def _window_outcome(names: Names) -> Schema:
     forms: dict[str, Schema] = {
         "aggregation": {"type": "string", "examples": list(names.aggregations)},
+        "revision": {"type": "integer", "minimum": 0},
         "values": {"type": "object", "minProperties": 1},
     }
     properties = {key: described(WINDOW_HELP.get(key, ""), forms.get(key, {"type": list(_NOT_NULL)})) for key in _WINDOW_KEYS}
-    return closed(properties, ["values"])
+    return closed(properties, anyOf=[{"required": ["values"]}, {"required": ["revision"]}])

@@ -24,7 +24,8 @@ _OUTCOME_KEYS: Final = (
     "status", "code", "message", "pointer", "filter", "filters", "not_filters", "marks", "routes", "topic", "copies", "late", "degraded",
     "event", "enrichment", "derived", "processing",
 )  # fmt: skip
-_WINDOW_KEYS: Final = ("aggregation", "key", "start", "end", "values")
+_WINDOW_KEYS: Final = ("aggregation", "key", "start", "end", "revision", "values")
+_MAX_REVISION: Final = 1_000_000
 _STEPS: Final = ("send", "advance", "expect", "source", "store", "egress", "reload")
 
 
@@ -171,11 +172,12 @@ def _expectation(node: Node, findings: Findings, *, of_event: bool) -> None:
 
 
 def _window_expectation(reader: MapReader) -> None:
+    revision = reader.integer("revision", 0, 0, _MAX_REVISION) if reader.has("revision") else None
     for key in _WINDOW_KEYS:
         node = reader.take(key)
         if key in {"start", "end"}:
             _instant(node, f"`{key}`", reader.findings)
-    values = reader.map("values", required=True, example="values: {attempts: 5}")
+    values = reader.map("values", required=revision != 0, example="values: {attempts: 5}")
     if values and not values.node.entries:
         reader.findings.add("E214", "empty `values` cannot fail", values.node.span, help="name a measure and its figure")
     reader.finish()

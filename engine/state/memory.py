@@ -6,7 +6,7 @@ Rule of the file: the plainest reading of the store's contract; a request is one
 from collections.abc import AsyncIterator, Sequence
 from itertools import islice
 
-from engine.ports import HELD, Change, Claim, Clock, Group, Judgement, Partial, StoredPartial
+from engine.ports import HELD, Change, Claim, Clock, Group, Judgement, Partial, StoredPartial, Told
 
 _EXPIRY_STEP_MS = 60_000
 _ClaimRow = tuple[int, str, int, int, str, int]
@@ -37,6 +37,7 @@ class MemoryStateStore:
         self._expiring: dict[int, list[str]] = {}
         self._owners: dict[str, _OwnerRow] = {}
         self._partials: dict[str, dict[tuple[int, str], dict[str, Partial]]] = {}
+        self._announced: dict[str, dict[int, dict[str, int]]] = {}
         self.claims_forgotten = 0
 
     async def open(self, owner: str, lease_ms: int) -> bool:
@@ -128,6 +129,29 @@ class MemoryStateStore:
         for place in sorted((place for place in panes if from_ms <= place[0] < to_ms), key=lambda place: place[::-1]):
             yield [_stored(owner, partial) for owner, partial in panes[place].items()]
 
+    async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
+        """See StateStore."""
+        return [[_stored(owner, partial) for owner, partial in self._rows(group).items()] for group in groups]
+
+    async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
+        """See StateStore."""
+        for aggregation, key, start_ms in windows:
+            keys = self._announced.setdefault(aggregation, {}).setdefault(start_ms, {})
+            keys[key] = max(expires_ms, keys.get(key, expires_ms))
+
+    async def announced(self, aggregation: str, through_ms: int, limit: int) -> list[Group]:
+        """See StateStore."""
+        noted = self._announced.get(aggregation, {})
+        starts = sorted(start_ms for start_ms in noted if start_ms <= through_ms)
+        return list(islice((Group(aggregation, key, start_ms) for start_ms in starts for key in noted[start_ms]), limit))
+
+    async def withdraw(self, told: Sequence[Told]) -> None:
+        """See StateStore."""
+        for window, panes in told:
+            rows = [(seqs.get(owner, -1), row.seq) for pane, seqs in panes.items() for owner, row in self._rows(pane).items()]
+            if all(there <= looked_at for looked_at, there in rows):
+                self._strike_out(window)
+
     async def committed(self, owners: Sequence[str]) -> dict[str, int]:
         """See StateStore."""
         rows = self._owners
@@ -147,6 +171,7 @@ class MemoryStateStore:
             for place in islice(due, max(0, limit - removed)):
                 del panes[place]
                 removed += 1
+        removed += self._sweep_announced(now_ms, max(0, limit - removed))
         over = [owner for owner, row in self._owners.items() if max(row.expires_ms, row.deadline_ms) < now_ms]
         for owner in islice(over, max(0, limit - removed)):
             del self._owners[owner]
@@ -155,6 +180,29 @@ class MemoryStateStore:
 
     async def close(self) -> None:
         """See StateStore."""
+
+    def _rows(self, group: Group) -> dict[str, Partial]:
+        return self._partials.get(group.aggregation, {}).get((group.start_ms, group.key), {})
+
+    def _strike_out(self, window: Group) -> None:
+        noted = self._announced.get(window.aggregation, {})
+        keys = noted.get(window.start_ms, {})
+        keys.pop(window.key, None)
+        if not keys:
+            noted.pop(window.start_ms, None)
+
+    def _sweep_announced(self, now_ms: int, limit: int) -> int:
+        due = (
+            Group(aggregation, key, start_ms)
+            for aggregation, noted in self._announced.items()
+            for start_ms, keys in noted.items()
+            for key, expires_ms in keys.items()
+            if expires_ms < now_ms
+        )
+        gone = list(islice(due, limit))
+        for window in gone:
+            self._strike_out(window)
+        return len(gone)
 
     def _expire_at(self, expires_ms: int, key: str) -> None:
         step = expires_ms // _EXPIRY_STEP_MS

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from engine.errors import StoreUnavailable
-from engine.ports import Change, Claim, Group, Judgement, Partial, StoredPartial
+from engine.ports import Change, Claim, Group, Judgement, Partial, StoredPartial, Told
 from engine.redis_client import REDIS_FAILURES, failure_text
 from engine.settings import RedisSettings
-from engine.state.redis_keys import RedisKeys, read_claim, read_partial, write_claim, write_partial
+from engine.state.redis_keys import TAGS, RedisKeys, read_claim, read_note, read_partial, write_claim, write_note, write_partial
 from engine.state.redis_nodes import Call, Cluster, Nodes, OneServer
-from engine.state.redis_scripts import CLAIM, END, GROUPS, JUDGE, KEEP, OPEN, OWN, PARTIALS, SETTLE
+from engine.state.redis_scripts import ANNOUNCE, CLAIM, END, GROUPS, JUDGE, KEEP, OPEN, OWN, PARTIALS, SETTLE, WITHDRAW
 
 OUTLIVES_MS: Final = 3_600_000
 """How much longer than its lease an owner's record is kept."""
@@ -139,6 +139,47 @@ class RedisStateStore:
             if len(keys) < _NAMES_A_PASS:
                 return
             after = keys[-1]
+
+    async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
+        """See StateStore."""
+        return await self._read(groups)
+
+    async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
+        """See StateStore."""
+        tagged = [self._keys.note(window) for window in windows]
+        calls = []
+        for part in self._parts(self._aggregates, tagged):
+            names = [tagged[place][1] for place in part]
+            notes = [argument for place in part for argument in (windows[place].start_ms, write_note(windows[place]))]
+            calls.append(Call(names[0], ANNOUNCE.call(names, [expires_ms, *notes])))
+        await self._aggregates.write(calls)
+
+    async def announced(self, aggregation: str, through_ms: int, limit: int) -> list[Group]:
+        """See StateStore. Each of the 64 lists gives its earliest, as many as are its share."""
+        share = -(-limit // TAGS)
+        names = self._keys.all_notes(aggregation)
+        lists = await self._aggregates.ask(
+            [Call(name, ("ZRANGEBYSCORE", name, "-inf", through_ms, "LIMIT", 0, share)) for name in names]
+        )
+        found = [read_note(aggregation, value) for values in lists for value in values]
+        return sorted(found, key=lambda window: window.start_ms)[:limit]
+
+    async def withdraw(self, told: Sequence[Told]) -> None:
+        """See StateStore."""
+        tagged = [self._keys.note(window) for window, _ in told]
+        calls = []
+        for part in self._parts(self._aggregates, tagged):
+            names: list[bytes] = []
+            arguments: list[str | bytes | int] = []
+            for place in part:
+                window, panes = told[place]
+                names.append(tagged[place][1])
+                arguments += (write_note(window), len(panes))
+                for pane, seqs in panes.items():
+                    names.append(self._keys.group(pane)[1])
+                    arguments += (len(seqs), *(argument for seen in seqs.items() for argument in seen))
+            calls.append(Call(names[0], WITHDRAW.call(names, arguments)))
+        await self._aggregates.write(calls)
 
     async def committed(self, owners: Sequence[str]) -> dict[str, int]:
         """See StateStore."""

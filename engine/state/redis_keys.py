@@ -23,6 +23,7 @@ class RedisKeys:
         self._claims = [f"{prefix}:c:{{{tag:02}}}:".encode() for tag in range(TAGS)]
         self._groups = [f"{prefix}:a:{{{tag:02}}}:" for tag in range(TAGS)]
         self._windows = [f"{prefix}:w:{{{tag:02}}}:" for tag in range(TAGS)]
+        self._notes = [f"{prefix}:n:{{{tag:02}}}:" for tag in range(TAGS)]
 
     def owner(self, owner: str) -> bytes:
         """An owner's record."""
@@ -43,6 +44,15 @@ class RedisKeys:
         """The tag and key of the list of windows that there are of one key."""
         tag, text = _tagged(aggregation, key)
         return tag, f"{self._windows[tag]}{text}".encode()
+
+    def note(self, window: Group) -> tuple[int, bytes]:
+        """The tag and key of the list of notes that a window's stands in."""
+        tag, _ = _tagged(window.aggregation, window.key)
+        return tag, f"{self._notes[tag]}{window.aggregation}".encode()
+
+    def all_notes(self, aggregation: str) -> list[bytes]:
+        """The keys of the lists that may have notes of an aggregation's windows."""
+        return [f"{notes}{aggregation}".encode() for notes in self._notes]
 
     def all_windows(self, aggregation: str) -> bytes:
         """A pattern for the lists of all keys of an aggregation; nothing in it but `*` and `?` is special."""
@@ -79,6 +89,17 @@ def read_partial(group: Group, owner: str, value: bytes) -> StoredPartial:
     seq, prev_seq, length = _HEAD.unpack_from(value)
     middle = _HEAD.size + length
     return StoredPartial(group, owner, seq, value[_HEAD.size : middle], prev_seq, value[middle:])
+
+
+def write_note(window: Group) -> str:
+    """A window as its note stands in a list of one aggregation's: `START KEY`."""
+    return f"{window.start_ms} {window.key}"
+
+
+def read_note(aggregation: str, value: bytes) -> Group:
+    """A note as `write_note` wrote it."""
+    start, _, key = value.decode().partition(" ")
+    return Group(aggregation, key, int(start))
 
 
 def _tagged(aggregation: str, key: str) -> tuple[int, str]:

@@ -33,5 +33,7 @@ END: Final = Script("end")
 PARTIALS: Final = Script("partials")
 OWN: Final = Script("own")
 GROUPS: Final = Script("groups")
+ANNOUNCE: Final = Script("announce")
+WITHDRAW: Final = Script("withdraw")
 
-SCRIPTS: Final = (CLAIM, SETTLE, OPEN, JUDGE, KEEP, END, PARTIALS, OWN, GROUPS)
+SCRIPTS: Final = (CLAIM, SETTLE, OPEN, JUDGE, KEEP, END, PARTIALS, OWN, GROUPS, ANNOUNCE, WITHDRAW)

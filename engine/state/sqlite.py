@@ -17,7 +17,8 @@ from typing import Literal, TypeVar
 import orjson
 
 from engine.errors import StoreUnavailable
-from engine.ports import HELD, Change, Claim, Clock, Group, Judgement, Partial, StoredPartial
+from engine.ports import HELD, Change, Claim, Clock, Group, Judgement, Partial, StoredPartial, Told
+from engine.state import sqlite_announced
 from engine.state.sqlite_schema import PRAGMAS, SCHEMA
 from engine.state.sqlite_sweep import Sweeper
 
@@ -132,6 +133,23 @@ class SqliteStateStore:
             after = (group[-1].group.key, group[-1].group.start_ms, group[-1].owner)
         if group:
             yield group
+
+    async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
+        """See StateStore."""
+        sql = f"SELECT {_PARTIAL_COLUMNS} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?"
+        return await self._read(lambda db: [[_stored(row) for row in db.execute(sql, tuple(group))] for group in groups])
+
+    async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
+        """See StateStore."""
+        await self._write(lambda db: sqlite_announced.announce(db, windows, expires_ms))
+
+    async def announced(self, aggregation: str, through_ms: int, limit: int) -> list[Group]:
+        """See StateStore."""
+        return await self._read(lambda db: sqlite_announced.announced(db, aggregation, through_ms, limit))
+
+    async def withdraw(self, told: Sequence[Told]) -> None:
+        """See StateStore."""
+        await self._write(lambda db: sqlite_announced.withdraw(db, told))
 
     async def committed(self, owners: Sequence[str]) -> dict[str, int]:
         """See StateStore."""

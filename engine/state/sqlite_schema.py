@@ -35,4 +35,11 @@ CREATE TABLE IF NOT EXISTS partial (
     expires_ms INTEGER NOT NULL,
     PRIMARY KEY (aggregation, key, start_ms, owner)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announced (
+    aggregation TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (aggregation, start_ms, key)
+) WITHOUT ROWID;
 """

@@ -15,10 +15,11 @@ class Sweeper:
         self._db = db
         self._after_claim = b""
         self._after_group: tuple[str, str, int] = ("", "", 0)
+        self._after_note: tuple[str, int, str] = ("", 0, "")
 
     def sweep(self, now_ms: int, limit: int) -> int:
-        """Look at up to `limit` claims and as many groups; returns how many rows were removed."""
-        removed = self._claims(now_ms, limit) + self._groups(now_ms, limit)
+        """Look at up to `limit` claims, as many groups and as many notes of windows; returns how many rows were removed."""
+        removed = self._claims(now_ms, limit) + self._groups(now_ms, limit) + self._notes(now_ms, limit)
         owners = "DELETE FROM owner WHERE max(expires_ms, deadline_ms) < ?"
         return removed + self._db.execute(owners, (now_ms,)).rowcount
 
@@ -40,6 +41,16 @@ class Sweeper:
         self._after_group = rows[-1][:3] if len(rows) == limit else ("", "", 0)
         due = [tuple(row[:3]) for row in rows if row[3] < now_ms]
         return self._delete("DELETE FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?", due)
+
+    def _notes(self, now_ms: int, limit: int) -> int:
+        sql = (
+            "SELECT aggregation, start_ms, key, expires_ms FROM announced WHERE (aggregation, start_ms, key) > (?, ?, ?)"
+            " ORDER BY aggregation, start_ms, key LIMIT ?"
+        )
+        rows = self._db.execute(sql, (*self._after_note, limit)).fetchall()
+        self._after_note = rows[-1][:3] if len(rows) == limit else ("", 0, "")
+        due = [tuple(row[:3]) for row in rows if row[3] < now_ms]
+        return self._delete("DELETE FROM announced WHERE aggregation = ? AND start_ms = ? AND key = ?", due)
 
     def _delete(self, sql: str, rows: list[Any]) -> int:
         return self._db.executemany(sql, rows).rowcount if rows else 0

@@ -16,7 +16,7 @@ from engine.rules.times import format_time, parse_time
 from engine.rules.uses import names_in
 from engine.rules.values import MISSING
 from engine.trials.comparing import Difference, differences, set_differences
-from engine.trials.world import Sent
+from engine.trials.world import EmittedWindow, Sent
 
 _MAX_WINDOWS_SHOWN = 5
 
@@ -44,6 +44,17 @@ def window_differences(wanted: Mapping[str, object], windows: Sequence[WindowVal
         advice = f"windows of this key: {'; '.join(there)}" if there else "nothing was counted under this key"
         return [Difference("window", {key: wanted[key] for key in wanted if key != "values"}, MISSING, advice)]
     return [Difference("window", "one window", f"{len(fitting)} windows", f"name its `start`: {'; '.join(there)}")]
+
+
+def emitted_differences(wanted: Mapping[str, object], emitted: Sequence[EmittedWindow]) -> list[Difference]:
+    """What is other than wanted of the last revisions of a key's windows that were published; revision 0 is none."""
+    fitting = [one for one in emitted if _fits(wanted, one.window)]
+    if wanted["revision"] == 0:
+        return [Difference("revision", 0, one.revision, f"published with {one.window.values}") for one in fitting[:1]]
+    if not fitting:
+        return [Difference("revision", wanted["revision"], MISSING, "no such window of this key was published")]
+    found = window_differences(wanted, [one.window for one in fitting])
+    return found if len(fitting) > 1 else [*differences("revision", wanted["revision"], fitting[0].revision), *found]
 
 
 def _fits(wanted: Mapping[str, object], window: WindowValues) -> bool:

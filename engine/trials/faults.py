@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.errors import EgressUnavailable, StoreUnavailable
 from engine.event import Record, Refusal
-from engine.ports import Change, Claim, Group, Judgement, Partial, StoredPartial
+from engine.ports import Change, Claim, Group, Judgement, Partial, StoredPartial, Told
 from engine.state.memory import MemoryStateStore
 from engine.testing import RecordingEgress
 
@@ -57,6 +57,16 @@ class TrialStore(MemoryStateStore):
         """See StateStore."""
         self._answer()
         await super().write_partials(owner, partials)
+
+    async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
+        """See StateStore."""
+        self._answer()
+        await super().announce(windows, expires_ms)
+
+    async def withdraw(self, told: Sequence[Told]) -> None:
+        """See StateStore."""
+        self._answer()
+        await super().withdraw(told)
 
     async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
         """See StateStore."""

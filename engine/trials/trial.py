@@ -16,7 +16,7 @@ from engine.rules.tallies import Tally, tallies
 from engine.rules.verdicts import Judged, judge
 from engine.trials import steps
 from engine.trials.comparing import Difference
-from engine.trials.expectations import event_differences, filters_concerned, window_differences
+from engine.trials.expectations import emitted_differences, event_differences, filters_concerned, window_differences
 from engine.trials.steps import Expect, Step
 from engine.trials.world import CannotGoOn, Sent, Witness, World
 
@@ -125,11 +125,14 @@ class _Trial:
                 yield Failure(name + which, found, _explained(wanted, found, sent))
 
     async def _expect_window(self, name: str, wanted: Mapping[str, object]) -> Failure | None:
-        windows = await self._world.windows(str(wanted["aggregation"]), str(wanted.get("key", "")))
-        found = window_differences(wanted, windows)
+        name_of, key = str(wanted["aggregation"]), str(wanted.get("key", ""))
+        if "revision" in wanted:
+            found = emitted_differences(wanted, self._world.emitted(name_of, key))
+        else:
+            found = window_differences(wanted, await self._world.windows(name_of, key))
         if not found:
             return None
-        return Failure(name, found, tallied=_tallied(str(wanted["aggregation"]), list(self._world.sent.values())))
+        return Failure(name, found, tallied=_tallied(name_of, list(self._world.sent.values())))
 
 
 def _tallied(aggregation: str, sent: Sequence[Sent]) -> list[tuple[int, Tally]]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import orjson
 
@@ -24,7 +24,7 @@ from engine.pipeline.processor import Options
 from engine.pipeline.stages import Stages
 from engine.rules.model import Ruleset, Source
 from engine.rules.plan import Plan
-from engine.rules.times import MAX_TIME_MS, MIN_TIME_MS
+from engine.rules.times import MAX_TIME_MS, MIN_TIME_MS, parse_time
 from engine.state.reader import read_range
 from engine.testing import ManualClock, RecordingDeadLetters
 from engine.trials.faults import TrialEgress, TrialStore
@@ -64,6 +64,13 @@ class Sent:
     def outcome(self) -> Outcome | None:
         """How it ended; None while it has not."""
         return self.submission.outcomes[0]
+
+
+class EmittedWindow(NamedTuple):
+    """A closed window as it was published, and which revision of it that was."""
+
+    window: WindowValues
+    revision: int
 
 
 Witness = Callable[[Ruleset, JsonObject, int], None]
@@ -170,6 +177,18 @@ class World:
         plan = self._stages.intake.generation.plan.aggregations[aggregation]
         picture = await read_range(self.store, plan.state_id, key, MIN_TIME_MS, MAX_TIME_MS)
         return read_values(plan, picture.partials, picture.committed)
+
+    def emitted(self, aggregation: str, key: str) -> list[EmittedWindow]:
+        """The last revision of each window of a key that was published, by start."""
+        records = (orjson.loads(record.value) for record in self.egress.records if record.event is None)
+        last = {told["id"]: told for told in records if told["aggregator"] == aggregation and told["key"] == key}
+        windows = [
+            EmittedWindow(
+                WindowValues(parse_time(told["start"]) or 0, parse_time(told["end"]) or 0, told["values"]), told["revision"]
+            )
+            for told in last.values()
+        ]
+        return sorted(windows, key=lambda one: one.window.start_ms)
 
     def _watched(self, generation: Generation) -> Generation:
         """The generation, watched: what is decoded, and what filters see and do."""

@@ -15,7 +15,9 @@ import pytest
 from tests.acceptance.processes import ROOT, TIMEOUT_S, Service, rulemill
 
 README = (ROOT / "README.md").read_text("utf-8")
-HTTP = (ROOT / "docs" / "http.md").read_text("utf-8")
+HTTP, OPERATIONS, RELOAD, SHADOW = (
+    (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("http", "operations", "reload", "shadow")
+)
 
 
 @pytest.fixture
@@ -75,10 +77,29 @@ def test_the_event_of_the_readme_is_answered_as_shown_and_is_a_duplicate_the_sec
     assert {"user", "item"} <= record["enrichment"].keys()
 
 
-def test_the_http_page_names_the_default_rules_as_they_are(running: httpx.Client) -> None:
+def test_the_pages_name_the_default_rules_as_they_are(running: httpx.Client) -> None:
     ruleset = running.get("/rules").json()["ruleset"]
 
-    assert set(re.findall(r'"ruleset":"([0-9a-f]{12})"', README + HTTP)) == {ruleset}
+    assert set(re.findall(r'"ruleset":"([0-9a-f]{12})"', README + HTTP + OPERATIONS)) == {ruleset}
+    assert set(re.findall(r'"(?:before|against)":"([0-9a-f]{12})"', RELOAD + SHADOW)) == {ruleset}
+
+
+def test_a_dry_run_says_of_the_edit_of_the_page_what_the_page_shows(checkout_of_rules: Path) -> None:
+    edit, files = re.findall(r"^sed -i 's/(.*?)' (.*?) +#", RELOAD, re.MULTILINE)[0]
+    old, new = edit.rstrip("/").split("/")
+    shown = re.search(r"dry_run=1'\n```\n```json\n(.*?), …}\n```", RELOAD, re.DOTALL)
+    assert shown is not None
+    with (
+        Service(checkout_of_rules, RULES_RELOAD="manual") as service,
+        httpx.Client(base_url=service.url, timeout=TIMEOUT_S) as client,
+    ):
+        for file in files.split():
+            path = checkout_of_rules / file
+            assert old in path.read_text()
+            path.write_text(path.read_text().replace(old, new))
+        told = client.post("/rules/reload?dry_run=1").text
+
+    assert told.startswith(re.sub(r"\n *", "", shown.group(1)))
 
 
 def test_an_edit_takes_effect_by_itself_and_a_mistake_leaves_it_in_force_and_is_told_as_shown(

@@ -97,7 +97,7 @@ async def test_with_tls_only_a_server_with_a_trusted_certificate_is_talked_to(
 @pytest.mark.parametrize(
     ("others", "message"),
     [
-        ({"wait_timeout": 3_000}, "redis.wait_timeout is 3000ms and redis.timeout 2000ms"),
+        ({"wait_replicas": 1, "wait_timeout": 3_000}, "redis.wait_timeout is 3000ms and redis.timeout 2000ms"),
         ({"tls": True, "tls_ca_file": Path("no-such-file")}, "`no-such-file`, a file for TLS, is not there"),
         ({"tls": True, "tls_key_file": Path("a.key")}, "redis.tls_cert_file and redis.tls_key_file go together"),
         ({"tls_ca_file": Path("ca.pem")}, "are for `redis.tls: true`"),
@@ -107,6 +107,14 @@ def test_settings_that_do_not_go_together_are_refused(others: dict[str, Any], me
     for make in (lambda one: redis_client(one, 0), cluster_client):
         with pytest.raises(SettingsInvalid, match=message):
             make(settings("localhost", **others))
+
+
+async def test_an_answer_may_be_waited_for_as_briefly_as_one_likes_where_no_replicas_are(redis_server: RedisServer) -> None:
+    client = redis_client(settings(redis_server.address, timeout=500, wait_timeout=500, wait_replicas=0), 0)
+    try:
+        assert await client.ping()
+    finally:
+        await client.aclose()
 
 
 def test_several_servers_have_to_be_a_cluster() -> None:

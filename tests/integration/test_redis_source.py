@@ -119,7 +119,7 @@ async def test_a_server_that_is_gone_or_stands_still_is_no_answer_and_one_that_i
     with RedisServer(tmp_path, appendfsync="no") as server:
         with server.client(db=1) as admin:
             admin.set("user:u1", "{}")
-        redis = own(server, timeout_ms=200, wait_timeout_ms=100, retries=0)
+        redis = own(server, timeout_ms=200, retries=0)
         async with source(redis, key="user:{key}") as users:
             assert await users.lookup(["u1"]) == {"u1": {}}
             server.pause()

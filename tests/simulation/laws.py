@@ -32,6 +32,10 @@ class Laws:
         self._claims_never_come_back()
         self._partials_of_a_commit_never_change()
 
+    def waits(self) -> bool:
+        """Whether something has yet to come without which the run is not over."""
+        return False
+
     def check_end(self) -> None:
         """What holds once every client has its answers and nothing is under way."""
         counts = self._merged()

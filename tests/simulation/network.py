@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import StoreUnavailable
-from engine.ports import Change, Claim, Group, Judgement, Partial, StateStore, StoredPartial
+from engine.ports import Change, Claim, Group, Judgement, Partial, StateStore, StoredPartial, Told
 
 
 @dataclass(eq=False)
@@ -126,6 +126,24 @@ class RemoteStore:
     def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
         """See StateStore."""
         return self._store.scan(aggregation, from_ms, to_ms)
+
+    async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
+        """See StateStore."""
+        found: list[list[StoredPartial]] = await self._send("partials_of", groups)
+        return found
+
+    async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
+        """See StateStore."""
+        await self._send("announce", windows, expires_ms)
+
+    async def announced(self, aggregation: str, through_ms: int, limit: int) -> list[Group]:
+        """See StateStore."""
+        found: list[Group] = await self._send("announced", aggregation, through_ms, limit)
+        return found
+
+    async def withdraw(self, told: Sequence[Told]) -> None:
+        """See StateStore."""
+        await self._send("withdraw", told)
 
     async def committed(self, owners: Sequence[str]) -> dict[str, int]:
         """See StateStore."""

@@ -8,25 +8,25 @@ _FAULTY_STEPS = 120
 _FAIR_STEPS = 3_000
 
 
-async def run(world: World) -> None:
+async def run(world: World, laws: Laws | None = None) -> None:
     """Raises LawBroken, with the steps that led there."""
     try:
-        await _run(world)
+        await _run(world, laws or Laws(world))
     finally:
         for process in world.processes.values():
             await process.crash()
 
 
-async def _run(world: World) -> None:
-    laws = Laws(world)
+async def _run(world: World, laws: Laws) -> None:
     await world.quiesce()
     for _ in range(_FAULTY_STEPS):
         await _step(world, laws, faults=True)
     for _ in range(_FAIR_STEPS):
-        if all(client.satisfied for client in world.clients) and not _under_way(world):
+        if all(client.satisfied for client in world.clients) and not _under_way(world) and not laws.waits():
             break
         await _step(world, laws, faults=False)
     else:
+        laws.check_end()
         waiting = [(c.name, c.answers, c.waiting_for) for c in world.clients if not c.satisfied]
         raise LawBroken(f"law 4: without further faults, not answered: {waiting}\n  " + "\n  ".join(world.trace[-80:]))
     laws.check_end()

@@ -246,7 +246,7 @@ class World:
         """The egress takes the records, but for those it refuses for good."""
         refusals = []
         for record in delivery.records:
-            identity = orjson.loads(record.value)["id"]
+            identity = _identity(record)
             if identity in self.faults.refused and not zombie:
                 refusals.append(Refusal(record, "too large"))
             elif identity not in self.faults.refused:
@@ -269,3 +269,9 @@ class World:
             await asyncio.sleep(0)
             if not ready:
                 return
+
+
+def _identity(record: Record) -> str:
+    """What may be published once: an event, or one revision of a window."""
+    told = orjson.loads(record.value)
+    return f"{told['id']}, revision {told['revision']}" if "revision" in told else str(told["id"])

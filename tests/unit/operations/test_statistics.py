@@ -146,6 +146,7 @@ async def test_aggregations_say_what_can_be_asked_for(engine: Engine) -> None:
         "overflow": 0,
         "errors": 0,
         "evicted": 0,
+        "emitted": 0,
     }
     assert shown["by_user_and_item"]["unkeyed"] == 3
     assert shown["all"]["window"] == {"kind": "hopping", "size_ms": HOUR_MS, "every_ms": HOUR_MS // 4}

@@ -1,5 +1,6 @@
 """The live accumulators of one owner, from outside: events in, partials and values out."""
 
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -45,6 +46,20 @@ def stored(partials: Sequence[Partial]) -> list[StoredPartial]:
 def figures(code: AggregationCode, partials: Sequence[Partial]) -> dict[str, dict[str, object]]:
     """By key, the values of its one window."""
     return {row.group.key: read_values(code.plans[0], [row], {"me": row.seq})[0].values for row in stored(partials)}
+
+
+def test_a_group_that_is_committed_takes_less_than_a_kilobyte() -> None:
+    aggregator = Aggregator(make_code(RULE), ManualClock())
+    tracemalloc.start()
+    try:
+        aggregator.add([make_event(user=f"u{number}") for number in range(1_000)], None)
+        aggregator.capture(1)
+        aggregator.committed(1)
+        size_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size_bytes / 1_000 < 1_024
 
 
 def counted(rule: Aggregation, events: Sequence[Event], watermark_ms: int | None = None) -> dict[str, dict[str, object]]:

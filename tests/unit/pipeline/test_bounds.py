@@ -1,10 +1,12 @@
 """What waits for something else is bounded, and whoever it is too much for is told so."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import orjson
 import pytest
 
 from engine.app import Limits, build_processor
@@ -135,3 +137,17 @@ def test_a_queue_has_no_room_where_there_are_events_or_bytes_enough() -> None:
     assert (queue.room, queue.size_bytes) == (0, 20)
     assert queue.take(5) == ([second, first], None)
     assert (queue.room, queue.size_bytes) == (3, 0)
+
+
+def test_what_is_deferred_takes_no_more_memory_than_it_has_contents() -> None:
+    submission = Submission([b"{}"], input_name="test", received_ms=0, size_bytes=2, done=lambda _: None)
+    queue = DeferredQueue(max_events=1_000)
+    tracemalloc.start()
+    try:
+        for number in range(1_000):
+            queue.add([Event({}, None, "note", 0, None, None, 0, 0, submission, 0, orjson.dumps({"n": number}))], None)
+        size_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size_bytes / 1_000 < 2_048

@@ -1,5 +1,9 @@
 """Ordering: events of one key go on in the order of their own times."""
 
+import tracemalloc
+
+import orjson
+
 from engine.event import Event, Submission
 from engine.metrics import Counters
 from engine.pipeline.batch import Batch
@@ -130,3 +134,19 @@ def test_what_is_held_is_bounded_in_bytes_as_well_and_the_account_of_them_is_kep
     orderer.arrange([event(2_000)], 500, now_ms=600)
     orderer.release(None)
     assert (orderer.held_bytes, orderer.crowded_out) == (0, 1)
+
+
+def test_what_is_held_takes_no_more_memory_than_it_has_contents() -> None:
+    orderer = Orderer(10)
+    tracemalloc.start()
+    try:
+        for number in range(1_000):
+            held = event(number, f"u{number}")
+            held.body = orjson.dumps({"number": number})
+            orderer.arrange([held], 10_000, now_ms=0)
+        size_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(orderer.held) == 1_000
+    assert size_bytes / 1_000 < 2_048
