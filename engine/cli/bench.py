@@ -11,6 +11,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import engine
@@ -105,9 +106,7 @@ def _cells(arguments: argparse.Namespace, place: Path, workers: int) -> Iterator
             cell = _cell(meter, arguments, batch)
             yield {"what": what, "batch": batch, **cell}
             if arguments.reload and batch == arguments.batch[-1]:
-                reloading = Reloading(
-                    lambda number, rules=rules, address=address: _reload(rules, address, number), _RELOAD_EVERY_S
-                )
+                reloading = Reloading(partial(_reload, rules, address), _RELOAD_EVERY_S)
                 runs = [meter.run(cell["offered"], batch, reloading) for _ in range(arguments.runs)]
                 yield {"what": f"{what}, reloads", "batch": batch, **medians(runs), "reloads": reloading.number}
 

@@ -134,7 +134,9 @@ class Topics:
         asked = admin.describe_configs(resources, request_timeout=self._timeout_s)
         for name, config in _answers({resource.name: future for resource, future in asked.items()}).items():
             report.max_record_bytes[name] = _number(config, "max.message.bytes")
-            replicas = min(len(partition.replicas) for partition in topics[name].partitions.values())
+            # A topic that has only just been made may be known by its name before its partitions are.
+            known = [len(partition.replicas) for partition in topics[name].partitions.values()]
+            replicas = min(known, default=_number(config, "min.insync.replicas"))
             report.problems += [(name, f"topic `{name}`: {why}") for why in self._faults(config, replicas)]
 
     def _faults(self, config: Mapping[str, ConfigEntry], replicas: int) -> Iterator[str]:
