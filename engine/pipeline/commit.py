@@ -15,7 +15,7 @@ from engine.pipeline.answers import Answers
 from engine.pipeline.batch import Batch
 from engine.pipeline.owner import Owner
 from engine.pipeline.recent import RecentKeys
-from engine.ports import Clock
+from engine.ports import Clock, CommittedClaim
 
 
 class Committer:
@@ -75,10 +75,12 @@ class Committer:
             self._on_progress()
             if self._added and not (self._waits_for_more() and self._busy()):
                 self._committing, self._added, self._added_events = self._added, [], 0
-                await self._commit(self._committing)
+                committed = await self._commit(self._committing)
                 self._committing = []
                 self._on_progress()
                 self.changed.set()
+                if committed:
+                    await self._owner.insist(partial(self._owner.store.compact, committed))
 
     async def _aggregate_in_order(self) -> None:
         """Add the longest run of ready batches to the accumulators, and let go of their contents."""
@@ -104,7 +106,8 @@ class Committer:
     def _waits_for_more(self) -> bool:
         return self._added_events < self._gather_events
 
-    async def _commit(self, batches: Sequence[Batch]) -> None:
+    async def _commit(self, batches: Sequence[Batch]) -> list[CommittedClaim]:
+        """Commit, and answer; returns the claims that the store may now keep in its shorter form."""
         owner, seq = self._owner, batches[-1].seq
         partials = self._aggregator.capture(seq)
         if partials:
@@ -115,7 +118,9 @@ class Committer:
         self._counters.commits += 1
         self._counters.batches += len(batches)
         self._on_commit(batches)
+        committed = [claim for batch in batches for claim in owner.claims_of(batch)] if owner.store.compacts else []
         for batch in batches:
             self._recent.add([event for event, outcome in batch.counted if outcome.status == "accepted"])
             self._answers.end_all(batch.counted)
             batch.counted.clear()
+        return committed
