@@ -118,4 +118,8 @@ def _change(change: Change) -> Iterable[str]:
     ttl_ms = change.ttl_ms
     if change.new is not None and change.new.mark == FREE and ttl_ms is None:
         ttl_ms = -_FREE_MS
-    return write_claim(change.expected), "" if change.new is None else write_claim(change.new), "" if ttl_ms is None else str(ttl_ms)
+    return (
+        write_claim(change.expected),
+        "" if change.new is None else write_claim(change.new),
+        "" if ttl_ms is None else str(ttl_ms),
+    )

@@ -35,6 +35,10 @@ class RedisKeys:
         tag = crc_hqx(text, 0) % TAGS
         return tag, self._claims[tag] + text
 
+    def form(self) -> bytes:
+        """The key that says in which form claims are kept."""
+        return f"{self._prefix}:m".encode()
+
     def directory(self, tag: int, key: str) -> bytes:
         """The directory of the buckets that a claim's fingerprint goes into: those of one event type and tag. The buckets' names begin with it."""
         kind, colon, _ = key.partition(":")

@@ -6,7 +6,21 @@ from typing import Any, cast
 
 import pytest
 
-from engine.ports import COMMITTED, COUNTED_BLOCKED, FREE, HELD, OTHER_CONTENT, Change, Claim, CommittedClaim, Group, Judgement, Partial, StateStore, StoredPartial
+from engine.ports import (
+    COMMITTED,
+    COUNTED_BLOCKED,
+    FREE,
+    HELD,
+    OTHER_CONTENT,
+    Change,
+    Claim,
+    CommittedClaim,
+    Group,
+    Judgement,
+    Partial,
+    StateStore,
+    StoredPartial,
+)
 from engine.settings import RedisSettings
 from engine.settings_values import RedisAddress
 from engine.state.memory import MemoryStateStore

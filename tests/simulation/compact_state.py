@@ -34,7 +34,8 @@ class CompactSharedStore(SharedStore):
     async def settle(self, changes: Sequence[Change]) -> list[Claim | None]:
         """See StateStore."""
         return [
-            self._committed_claim(change.key, change.expected.checksum) or (await super(CompactSharedStore, self).settle([change]))[0]
+            self._committed_claim(change.key, change.expected.checksum)
+            or (await super(CompactSharedStore, self).settle([change]))[0]
             for change in changes
         ]
 
