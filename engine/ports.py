@@ -120,7 +120,7 @@ class StateStore(Protocol):
         """Keep each claim that is as it is given here in a shorter form, where the store has one.
 
         Only for HELD claims that are known to be committed. From then on it is found as `Claim("", 0, checksum, COMMITTED)`, whoever looks for it,
-        until its time is over and up to an eighth longer; it cannot be changed any more. `checksum` is that of whoever looks, or OTHER_CONTENT.
+        until its time is over and up to a quarter longer; it cannot be changed any more. `checksum` is that of whoever looks, or OTHER_CONTENT.
         """
 
     async def judge(self, owner: str) -> Judgement:

@@ -15,7 +15,7 @@ from engine.state.redis_keys import read_claim, write_claim
 from engine.state.redis_nodes import Call
 from engine.state.redis_scripts import CLAIM_COMPACT, COMPACT, SETTLE_COMPACT
 
-BUCKETS_A_TTL: Final = 8
+BUCKETS_A_TTL: Final = 4
 """A bucket is this part of its keys' time to live: that much longer some of them are known."""
 
 _FREE_MS: Final = 600_000
@@ -30,7 +30,7 @@ class CompactRedisStateStore(RedisStateStore):
     """Claims, owners and partials in Redis, with committed claims as fingerprints of 64 bits.
 
     Of a committed claim it is known that there was one, and whether its content was the same; not whose it was. A key lasts at least its
-    time to live and at most an eighth longer. Two keys with one fingerprint are one: see docs/redis.md for the odds.
+    time to live and at most a quarter longer. Two keys with one fingerprint are one: see docs/redis.md for the odds.
     """
 
     compacts = True

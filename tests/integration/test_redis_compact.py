@@ -59,7 +59,7 @@ async def test_a_committed_claim_takes_at_most_twenty_bytes(redis_server: RedisS
     assert sum(sizes) / len(keys) <= 20
     assert encodings == {b"intset"}
     assert kinds == {b"d"}
-    assert all(0 < ms <= DAY_MS * 9 // 8 + 10_000 for ms in lasts)
+    assert all(0 < ms <= DAY_MS * 5 // 4 + 10_000 for ms in lasts)
 
 
 @pytest.mark.parametrize("bits", [14, 16])
