@@ -59,6 +59,11 @@ class Limits:
     tracked_keys: int = 50_000
     event_bytes: int = 1 << 20
 
+    @classmethod
+    def of_feed(cls, events: int) -> "Limits":
+        """For one feeder that submits so many events at once, with as many waiting; the store alone knows keys, as each event is read once."""
+        return cls(inbox_events=2 * events, max_batch=events, recent_keys=0)
+
 
 def build_pool(settings: Settings, clock: Clock) -> SourcePool:
     """A pool of sources with the engine's Redis behind it, where the settings say so. The caller closes it."""

@@ -16,6 +16,13 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the unit tests last: where several processes share the tests, none has a long one left when the others are done."""
+    quick = Path(__file__).with_name("unit")
+    items.sort(key=lambda item: item.path.is_relative_to(quick))
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The root of the checkout."""

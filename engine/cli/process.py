@@ -33,7 +33,6 @@ from engine.state.sqlite import PrivateSqliteStateStore, SqliteStateStore
 
 _GATHER_EVENTS = 50_000
 _MAX_BATCHES = 2
-_LIMITS = Limits(inbox_events=2 * LINES, max_batch=LINES, recent_keys=0)
 # Nobody else can take over from a run whose state is its own: it may be stopped for hours and go on.
 _PRIVATE_LEASE = LeaseTimes(lease_ms=30 * 86_400_000, renew_ms=3_600_000)
 
@@ -91,7 +90,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             clock=SystemClock(),
             options=run_options(state_is_kept=arguments.state is not None),
             topic=settings.main_topic if arguments.egress else settings.topic,
-            limits=_LIMITS,
+            limits=Limits.of_feed(LINES),
             pool=pool,
         )
         stack.push_async_callback(processor.stages.intake.generation.close)

@@ -22,6 +22,7 @@ from engine.app import SOURCE_KINDS, build_explainer, build_pool, build_processo
 from engine.cli.outputs import open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.cli.serve_workers import serve_with_workers
+from engine.cli.telling import tell_address
 from engine.clock import SystemClock, thread_busy_ns
 from engine.errors import SettingsInvalid
 from engine.ingress.access import access_policy
@@ -48,6 +49,7 @@ from engine.operations.snapshot import RulesLoad
 from engine.operations.start import start_rules
 from engine.operations.witness import Witness
 from engine.pipeline.onlookers import Onlookers
+from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits
 from engine.settings import Settings, load_settings
@@ -55,7 +57,7 @@ from engine.state.memory import MemoryStateStore
 from engine.state.opening import open_store
 from engine.workers.member import Membership
 
-_DEMO_EVENTS_PER_SECOND = 40
+_DEMO_CROWDS = 2
 _SWITCH_S = 0.0005
 """Rules are compiled in a thread beside the events; with the usual 5 ms these would wait that long at each of their turns."""
 _PACKAGED_RULES = Path(engine.__file__).parent / "defaults" / "rules"
@@ -126,7 +128,7 @@ async def _serve(settings: Settings, rules: Rules, *, demo: bool) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
         loop.add_signal_handler(signal.SIGHUP, parts.ask_for_rules)
-        print(f"rulemill: listening on {address_of(listening)}", flush=True)
+        tell_address(address_of(listening), demo=demo)
         return await run_engine(settings, parts, server, [listening], demo=demo)
 
 
@@ -139,7 +141,7 @@ async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets
     watching = asyncio.create_task(parts.activity.watch(), name="activity")
     running = asyncio.create_task(parts.processor.run(), name="processor")
     running.add_done_callback(lambda _: server.give_up())
-    traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_EVENTS_PER_SECOND)) if demo else None
+    traffic = asyncio.create_task(send_traffic(parts.processor, _DEMO_CROWDS)) if demo else None
     await server.serve(sockets=sockets)
     watching.cancel()
     if traffic is not None:
@@ -196,7 +198,7 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         egress=outputs.egress,
         dead_letters=outputs.dead_letters,
         clock=clock,
-        options=Options(ack_received=settings.ack == "received"),
+        options=Options(ack_received=settings.ack == "received", lease=LeaseTimes.of(settings.processor.lease_ms)),
         topic=settings.main_topic,
         limits=limits_of(settings),
         pool=pool,

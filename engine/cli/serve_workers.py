@@ -11,6 +11,7 @@ from functools import partial
 import uvloop
 
 from engine.cli.counting import count_in_store
+from engine.cli.telling import tell_address
 from engine.clock import SystemClock
 from engine.ingress.server import address_of, listen
 from engine.operations.reload import Reloader
@@ -72,7 +73,7 @@ async def _supervise(settings: Settings, on_disk: RulesOnDisk, mark: str, state:
         handlers.update(answers(supervisor, figures, reloader))
         watching = asyncio.create_task(_watch(settings, reloader, supervisor), name="rules watch")
         try:
-            return await supervisor.run(lambda: print(f"rulemill: listening on {address}", flush=True))
+            return await supervisor.run(partial(tell_address, address, demo=demo))
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):

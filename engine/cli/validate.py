@@ -1,10 +1,12 @@
 """`rulemill validate`, also called `validate-rules`: all findings of a rules directory at once."""
 
 import argparse
+import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Final, cast
@@ -12,7 +14,7 @@ from typing import Final, cast
 from engine.cli.mending import diff, write
 from engine.errors import RulemillError
 from engine.rules.code_pages import document, page_of
-from engine.rules.compiler import Compiled, compile_rules
+from engine.rules.compiler import Loaded, check_rules
 from engine.rules.diagnostics import CODES, Finding, did_you_mean, shown
 from engine.rules.mending import Mended, mend
 from engine.rules.reports import FORMS, Style, concise, human
@@ -21,7 +23,7 @@ from engine.rules.source_settings import BUILT_IN_SOURCES
 _DEFAULT_PATH = Path("rules")
 _MAX_SHOWN: Final = 200
 _ONLINE: Final = "engine.cli.online"
-_Asked = Callable[[Sequence[Compiled], Path | None], list[Finding]]
+_Asked = Callable[[Sequence[Loaded], Path | None], list[Finding]]
 
 
 class CodeUnknown(RulemillError):
@@ -69,13 +71,28 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.explain:
         sys.stdout.write(_explanation(arguments.explain))
         return 0
+    with _without_collector():
+        return _validate(arguments)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """What is made of rules is kept to the end: to look for garbage among it takes a fifth of the time, and finds none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _validate(arguments: argparse.Namespace) -> int:
     directories = dict.fromkeys(_directory(path) for path in arguments.paths or [_DEFAULT_PATH])
     if arguments.fix or arguments.diff:
         return _mend([mend(directory, os.environ, BUILT_IN_SOURCES) for directory in directories], arguments)
-    compiled = [compile_rules(directory, os.environ) for directory in directories]
-    asked = _online(compiled, arguments.config) if arguments.online else []
-    findings = [*(finding for one in compiled for finding in one.findings), *asked]
-    sources = {file: text for one in compiled for file, text in one.sources.items()}
+    checked = [check_rules(directory, os.environ) for directory in directories]
+    asked = _online(checked, arguments.config) if arguments.online else []
+    findings = [*(finding for one in checked for finding in one.findings), *asked]
+    sources = {file: text for one in checked for file, text in one.sources.items()}
     sys.stdout.write(_report(findings, sources, arguments))
     return _exit_code(findings, arguments.fail_on)
 
@@ -125,9 +142,9 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _online(compiled: Sequence[Compiled], config: Path | None) -> list[Finding]:
+def _online(checked: Sequence[Loaded], config: Path | None) -> list[Finding]:
     """What servers say of the rules. Their clients are loaded here, as nothing else needs them."""
-    return cast("_Asked", import_module(_ONLINE).ask_servers)(compiled, config)
+    return cast("_Asked", import_module(_ONLINE).ask_servers)(checked, config)
 
 
 def _directory(path: Path) -> Path:

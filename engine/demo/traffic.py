@@ -58,10 +58,15 @@ class _Sitting:
 def events(seed: int, start_ms: int, world: World | None = None) -> Iterator[JsonObject]:
     """Endless traffic of the world's users, by default of the one that the sample data describes.
 
-    Event time starts at `start_ms`, in milliseconds since 1970, and goes on as fast as these people work: about 20
+    Event time starts at `start_ms`, in milliseconds since 1970, and goes on as fast as these people work: about 17
     events a second. One in a hundred lies a few seconds back. About 2 % are sent again unchanged, 3 % come from bots,
     3 % of the answers take less than a second, and 0.3 % break their schema. The dicts belong to the caller.
     """
+    return (event for _, event in timed_events(seed, start_ms, world))
+
+
+def timed_events(seed: int, start_ms: int, world: World | None = None) -> Iterator[tuple[int, JsonObject]]:
+    """As `events`, each with the time at which its client sends it, in milliseconds since 1970; times do not fall."""
     return _Traffic(Random(seed), start_ms, world or make_world()).run()
 
 
@@ -79,15 +84,15 @@ class _Traffic:
         self._due = [self._begun(number) for number in range(int(len(self._idle) * _AT_WORK))]
         heapify(self._due)
 
-    def run(self) -> Iterator[JsonObject]:
+    def run(self) -> Iterator[tuple[int, JsonObject]]:
         while True:
             kind = self._random.choices(_KINDS, _WEIGHTS)[0]
             if kind == "duplicate" and self._sent:
-                yield dict(self._random.choice(self._sent))
+                yield self._now_ms, dict(self._random.choice(self._sent))
                 continue
             event = self._event(kind)
             self._sent.append(event)
-            yield dict(event)
+            yield self._now_ms, dict(event)
 
     def _event(self, kind: str) -> JsonObject:
         if kind == "placement":

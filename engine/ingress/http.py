@@ -1,4 +1,4 @@
-"""The HTTP application: every request finds its endpoint, and every answer is JSON.
+"""The HTTP application: every request finds its endpoint, and every answer but the console and the metrics is JSON.
 
 In: requests. Out: the answer of the endpoint at that method and path. Rule of the file: whatever goes wrong with a request as a whole is
 answered as a problem, a bug included.
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.event import JsonObject
 from engine.ingress.access import AccessPolicy
+from engine.ingress.console import console_endpoints
 from engine.ingress.endpoints import Endpoint
 from engine.ingress.events import event_endpoints
 from engine.ingress.explained import EventWitness, Explanations
@@ -37,13 +38,14 @@ def create_app(
     policy: AccessPolicy = _ANYBODY,
     witness: EventWitness | None = None,
 ) -> ASGIApp:
-    """The ASGI application of one engine: events, health, the description, and whatever else is given.
+    """The ASGI application of one engine: events, health, the console, the description, and whatever else is given.
 
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
     events that were submitted go on to their end. With a `witness`, events can be explained as they come in.
     """
     explanations = None if witness is None else Explanations(witness, policy, service.limits.max_explained)
-    endpoints = [*event_endpoints(service, explanations), *health_endpoints(service), *rules_endpoints(service), *more]
+    own = [*event_endpoints(service, explanations), *health_endpoints(service), *rules_endpoints(service), *console_endpoints()]
+    endpoints = [*own, *more]
     return _Application([*endpoints, _description(endpoints)], policy)
 
 

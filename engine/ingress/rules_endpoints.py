@@ -30,6 +30,7 @@ _FINDING: Final[JsonObject] = {
         "rule": {"type": "string"},
         "help": {"type": "string"},
         "fix": {"type": "string", "description": "Text to write in place of what stands there; may be empty."},
+        "excerpt": {"type": "string", "description": "Of rules that were refused: the line, and a mark under the place."},
     },
 }
 _FINDINGS: Final[JsonObject] = {"type": "array", "items": _FINDING}
@@ -38,6 +39,19 @@ _DIFFERENCE: Final[JsonObject] = {
     "type": "object",
     "properties": {"added": _NAMES, "removed": _NAMES, "changed": _NAMES},
 }
+_CHANGES: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "filters": _DIFFERENCE,
+        "aggregations": {
+            "type": "object",
+            "properties": {"added": _NAMES, "removed": _NAMES, "reset": _NAMES, "kept": _NAMES},
+            "description": "`kept` count on; `reset` begin anew, because their state would mean something else.",
+        },
+        "sources": _DIFFERENCE,
+        "deduplication": _DIFFERENCE,
+    },
+}
 _WORKERS: Final[JsonObject] = {
     "type": "object",
     "additionalProperties": {"type": "string"},
@@ -45,7 +59,19 @@ _WORKERS: Final[JsonObject] = {
 }
 _RULES: Final[JsonObject] = {
     "type": "object",
-    "required": ["ruleset", "digest", "loaded_at", "origin", "directory", "files", "sections", "findings", "rejected", "reload"],
+    "required": [
+        "ruleset",
+        "digest",
+        "loaded_at",
+        "origin",
+        "directory",
+        "files",
+        "sections",
+        "findings",
+        "rejected",
+        "replaced",
+        "reload",
+    ],
     "properties": {
         "ruleset": {"type": "string", "description": "The id in records and answers."},
         "digest": {"type": "string"},
@@ -57,7 +83,16 @@ _RULES: Final[JsonObject] = {
         "findings": _FINDINGS,
         "rejected": {
             "type": ["object", "null"],
-            "properties": {"at": {"type": "string"}, "reason": {"type": "string"}, "findings": _FINDINGS},
+            "properties": {
+                "at": {"type": "string"},
+                "reason": {"type": "string"},
+                "findings": _FINDINGS,
+            },
+        },
+        "replaced": {
+            "type": ["object", "null"],
+            "description": "The ruleset in service before this one, and what is otherwise since.",
+            "properties": {"ruleset": {"type": "string"}, "changes": _CHANGES},
         },
         "reload": {"type": "object", "properties": {"successful": {"type": "boolean"}}},
         "workers": _WORKERS,
@@ -71,19 +106,7 @@ _RELOADED: Final[JsonObject] = {
         "before": {"type": "string", "description": "The ruleset in service until now."},
         "swapped": {"type": "boolean", "description": "Whether the two differ."},
         "dry_run": {"type": "boolean"},
-        "changes": {
-            "type": "object",
-            "properties": {
-                "filters": _DIFFERENCE,
-                "aggregations": {
-                    "type": "object",
-                    "properties": {"added": _NAMES, "removed": _NAMES, "reset": _NAMES, "kept": _NAMES},
-                    "description": "`kept` count on; `reset` begin anew, because their state would mean something else.",
-                },
-                "sources": _DIFFERENCE,
-                "deduplication": _DIFFERENCE,
-            },
-        },
+        "changes": _CHANGES,
         "plan": {"type": "object", "description": "Every part and its fate, as `rulemill plan --format json` gives them."},
         "text": {"type": "string", "description": "The same for people."},
         "sections": {"type": "object"},

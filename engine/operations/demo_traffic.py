@@ -4,7 +4,7 @@ import logging
 
 import orjson
 
-from engine.demo.traffic import events
+from engine.demo.pace import PacedTraffic
 from engine.event import JsonObject, Submission
 from engine.pipeline.processor import Processor
 
@@ -12,18 +12,17 @@ _log = logging.getLogger(__name__)
 _EVERY_MS = 250
 
 
-async def send_traffic(processor: Processor, events_per_second: int) -> None:
-    """Send events until cancelled, as many as the inbox takes."""
+async def send_traffic(processor: Processor, crowds: int) -> None:
+    """Send what so many crowds do until cancelled, as many events as the inbox takes."""
     clock = processor.stages.clock
-    a_time = max(1, events_per_second * _EVERY_MS // 1000)
-    stream = events(seed=clock.now_ms(), start_ms=clock.now_ms())
+    traffic = PacedTraffic(crowds, clock.now_ms())
     while True:
-        now_ms = clock.now_ms()
-        items = [_line(event) for event, _ in zip(stream, range(a_time), strict=False)]
-        size = sum(map(len, items))
-        submission = Submission(items, input_name="demo", received_ms=now_ms, size_bytes=size, done=_note)
-        processor.offer(submission)
         await clock.sleep(_EVERY_MS)
+        now_ms = clock.now_ms()
+        items = [_line(event) for event in traffic.due(now_ms)]
+        if items:
+            size = sum(map(len, items))
+            processor.offer(Submission(items, input_name="demo", received_ms=now_ms, size_bytes=size, done=_note))
 
 
 def _line(event: JsonObject) -> bytes:

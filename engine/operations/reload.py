@@ -22,6 +22,7 @@ from engine.operations.rules_state import (
     ActiveRules,
     RejectedRules,
     ReloadState,
+    Replaced,
     changes_as_json,
     findings_as_json,
     rejected_as_json,
@@ -106,6 +107,7 @@ class Reloader:
             else:
                 await staged.put_in_service()
                 self.state.accepted += 1
+                self.state.replaced = Replaced(before.id, changed)
                 _log.info("ruleset `%s` in place of `%s`: %s", plan.id, before.id, _in_words(result.changed))
             if not dry_run:
                 await self._accept(attempt, plan)

@@ -12,7 +12,7 @@ from engine.rules.changes import Changes, Difference
 from engine.rules.compiler import Contents
 from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
-from engine.rules.reports import human, report
+from engine.rules.reports import excerpts, human, report
 from engine.rules.times import format_time
 
 
@@ -29,7 +29,7 @@ class ActiveRules:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRules:
-    """Rules that were not taken. `problem` says why where there are no findings. `text` is the report for people."""
+    """Rules that were not taken. `problem` says why where there are no findings. `text` is the report for people, `excerpts` are those of the findings."""
 
     mark: str
     findings: Sequence[Finding]
@@ -37,6 +37,7 @@ class RejectedRules:
     at_ms: int
     text: str
     problem: str = ""
+    excerpts: Sequence[str] = ()
 
     @property
     def reason(self) -> str:
@@ -53,7 +54,16 @@ def rejected_rules(attempt: Attempt, now_ms: int) -> RejectedRules:
     """What became of an attempt that came to nothing."""
     compiled = attempt.compiled
     text = f"{attempt.problem}\n" if attempt.problem else human(compiled.findings, compiled.sources)
-    return RejectedRules(attempt.mark, compiled.findings, len(compiled.sources), now_ms, text, attempt.problem)
+    lines = excerpts(compiled.findings, compiled.sources)
+    return RejectedRules(attempt.mark, compiled.findings, len(compiled.sources), now_ms, text, attempt.problem, lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The ruleset that was in service before, by its id, and what is otherwise since."""
+
+    ruleset: str
+    changes: Changes
 
 
 @dataclass(slots=True)
@@ -61,7 +71,8 @@ class ReloadState:
     """What is in service, and how the last attempt to change it went.
 
     `rejected` is the last attempt's, None where it succeeded. `accepted` and `refused` count attempts that found other contents
-    than before; `last_success_ms` is when rules were last put in service or found to be what is in service, None before the first time.
+    than before; `last_success_ms` is when rules were last put in service or found to be what is in service, None before the first time. `replaced`
+    is None where no others have been in service.
     """
 
     active: ActiveRules
@@ -71,6 +82,7 @@ class ReloadState:
     accepted: int = 0
     refused: int = 0
     keep_problem: str | None = None
+    replaced: Replaced | None = None
 
     @property
     def successful(self) -> bool:
@@ -101,6 +113,7 @@ def state_as_json(state: ReloadState, directory: str) -> JsonObject:
         "sections": sections(active.plan),
         "findings": findings_as_json(active.findings),
         "rejected": None if rejected is None else rejected_as_json(rejected),
+        "replaced": None if state.replaced is None else _replaced_as_json(state.replaced),
         "reload": {
             "successful": state.successful,
             "last_attempt_at": format_time(state.last_attempt_ms),
@@ -112,12 +125,9 @@ def state_as_json(state: ReloadState, directory: str) -> JsonObject:
 
 
 def rejected_as_json(rejected: RejectedRules) -> JsonObject:
-    """The findings as `validate-rules --format json` gives them, with when and why."""
-    return {
-        "at": format_time(rejected.at_ms),
-        "reason": rejected.reason,
-        **report(rejected.findings, rejected.files),
-    }
+    """The findings as `validate-rules --format json` gives them, each with its line, and when and why."""
+    told = report(rejected.findings, rejected.files, rejected.excerpts)
+    return {"at": format_time(rejected.at_ms), "reason": rejected.reason, **told}
 
 
 def sections(plan: Plan) -> JsonObject:
@@ -153,6 +163,10 @@ def changes_as_json(changed: Changes) -> JsonObject:
 def findings_as_json(findings: Sequence[Finding]) -> object:
     """Each finding as `validate-rules --format json` gives it."""
     return report(findings, 0)["findings"]
+
+
+def _replaced_as_json(replaced: Replaced) -> JsonObject:
+    return {"ruleset": replaced.ruleset, "changes": changes_as_json(replaced.changes)}
 
 
 def _difference(parts: Difference) -> JsonObject:

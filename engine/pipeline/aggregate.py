@@ -12,10 +12,13 @@ from engine.pipeline.groups import EVERYTHING_LEFT, LiveGroups
 from engine.ports import Clock, Group, Partial, StoredPartial
 from engine.rules.aggregation_codegen import AggregationCode
 from engine.rules.aggregation_plan import WindowValues, read_values
+from engine.rules.sketches import load_library
 
 __all__ = ["Aggregator", "WindowValues", "read_values"]
 
 _REMEMBERED_STATES = 1_000
+
+load_library()  # no event shall wait for it
 
 
 class Aggregator:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from engine.errors import OwnerGone, StoreUnavailable
 from engine.event import ACCEPTED
@@ -33,6 +33,11 @@ class LeaseTimes:
     lease_ms: int = 15_000
     renew_ms: int = 5_000
     margin_ms: int = 2_000
+
+    @classmethod
+    def of(cls, lease_ms: int) -> Self:
+        """The times in the proportions of the usual ones: renewed three times a lease, given up 2/15 of it before its end."""
+        return cls(lease_ms, lease_ms // 3, lease_ms * 2 // 15)
 
 
 class StoreHealth:

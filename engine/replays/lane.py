@@ -34,8 +34,6 @@ ID: Final = "replay"
 _LEASE: Final = LeaseTimes(lease_ms=10_000 * 365 * 86_400_000)
 """Longer than any recording: there is no other worker."""
 
-_LIMITS: Final = Limits(inbox_events=2 * LINES, max_batch=LINES, recent_keys=0)
-
 
 class StoreMaker(Protocol):
     """Makes the state of one ruleset."""
@@ -71,7 +69,7 @@ class Lane:
             clock=clock,
             options=Options(max_batches=1, lease=_LEASE),
             topic="",
-            limits=_LIMITS,
+            limits=Limits.of_feed(LINES),
             pool=enrichment.pool,
         )
         intake = self.processor.stages.intake

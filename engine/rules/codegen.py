@@ -20,6 +20,7 @@ from engine.rules.transforms import changed_steps, compile_transform
 ApplyFilters = Callable[[Sequence[Event], FilterCounts], None]
 Predicate = Callable[[JsonObject, int], bool]
 
+_PARAMETERS: Final = ("events", "counts")
 _COUNTS: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors", "held_back", "last_match_ms")
 
 
@@ -30,11 +31,20 @@ def compile_filters(ruleset: Ruleset) -> ApplyFilters:
     the counts. A filter in mode shadow counts and does not act, nor does one on an event outside its rollout; one that is off stays at zero. A filter or an action
     that raises is counted and skipped, and the event goes on; `last_match_ms` is the time of the last event that matched.
     """
+    return cast("ApplyFilters", _written(ruleset).function(*_PARAMETERS))
+
+
+def write_filters(ruleset: Ruleset) -> str:
+    """The text of the function that `compile_filters` makes, for whoever only wants to know that it can be made."""
+    return _written(ruleset).source(*_PARAMETERS)
+
+
+def _written(ruleset: Ruleset) -> Emitter:
     emitter = Emitter("filters")
     writer = _FilterWriter(emitter, ruleset)
     if any(rule.mode != "off" for rule in ruleset.filters):
         writer.write_batch()
-    return cast("ApplyFilters", emitter.function("events", "counts"))
+    return emitter
 
 
 def compile_predicate(ruleset: Ruleset, condition: Condition) -> Predicate:

@@ -20,7 +20,7 @@ from engine.rules.loader import load_yaml
 from engine.rules.model import Ruleset
 from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import parse
-from engine.rules.plan import Plan, make_plan
+from engine.rules.plan import Plan, make_plan, rehearse
 from engine.rules.schema_files import read_schemas
 from engine.rules.snapshot import KeptFiles, digest_of, read_beside, read_rule_files
 from engine.rules.source_settings import BUILT_IN_SOURCES
@@ -109,6 +109,14 @@ def compile_rules(
     loaded = load_ruleset(directory, environ, source_kinds, kept)
     plan = None if loaded.ruleset is None else make_plan(loaded.ruleset)
     return Compiled(plan, loaded.findings, loaded.sources, loaded.contents)
+
+
+def check_rules(directory: Path, environ: Mapping[str, str]) -> Loaded:
+    """As `compile_rules`, for whoever wants the findings and no plan. What comes back as a ruleset, compiles."""
+    loaded = load_ruleset(directory, environ)
+    if loaded.ruleset is not None:
+        rehearse(loaded.ruleset)
+    return loaded
 
 
 def _plugins(group: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from engine.rules.emitter import Emitter
 from engine.rules.fields import Fields
 from engine.rules.model import Condition, FieldRef, Path, Ruleset
-from engine.rules.normalise import AnyOne, EveryOne, Leaf, Normal, normalise
+from engine.rules.normalise import NORMALS, AnyOne, EveryOne, Leaf, Normal, normalise
 from engine.rules.operators import COSTS, Operators, Tested
 from engine.rules.values import MISSING
 
@@ -34,18 +34,25 @@ class ConditionWriter:
     def __init__(self, emitter: Emitter, fields: Fields, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
         self._writer = _Writer(emitter, Operators(emitter), fields, ruleset)
+        self._last: tuple[Condition, Normal] | None = None
 
     def true(self, condition: Condition) -> str:
         """An expression that is true where the condition is true, and false where it is false or unknown."""
-        return self._writer.write("true", normalise(condition, self._ruleset))
+        return self._writer.write("true", self._normal(condition))
 
     def false(self, condition: Condition) -> str:
         """An expression that is true where the condition is false, and false where it is true or unknown."""
-        return self._writer.write("false", normalise(condition, self._ruleset))
+        return self._writer.write("false", self._normal(condition))
 
     def wrong_type(self, condition: Condition) -> str:
         """An expression that is true where some test of the condition met a value of the wrong type."""
-        return self._writer.write("wrong_type", normalise(condition, self._ruleset))
+        return self._writer.write("wrong_type", self._normal(condition))
+
+    def _normal(self, condition: Condition) -> Normal:
+        """The normal form; all three questions are asked of one condition after the other."""
+        if self._last is None or self._last[0] is not condition:
+            self._last = condition, normalise(condition, self._ruleset)
+        return self._last[1]
 
 
 class _Writer:
@@ -73,7 +80,7 @@ class _Writer:
         if question == "wrong_type":
             return self._wrong_type(leaf, value)
         positive = (question == "true") is not leaf.negated
-        if isinstance(leaf.operand, Leaf | EveryOne | AnyOne):
+        if isinstance(leaf.operand, NORMALS):
             answer = self._elements(question, leaf.operator, leaf.operand, value)
         else:
             tested = self._tested(leaf, value)
@@ -99,7 +106,7 @@ class _Writer:
         return self._reader.local(leaf.operand.path) if isinstance(leaf.operand, FieldRef) else None
 
     def _wrong_type(self, leaf: Leaf, value: str) -> str:
-        if isinstance(leaf.operand, Leaf | EveryOne | AnyOne):
+        if isinstance(leaf.operand, NORMALS):
             inner = self._elements("wrong_type", leaf.operator, leaf.operand, value)
             return f"{inner} or {self._there(value)} and type({value}) is not list"
         operand = self._operand(leaf)

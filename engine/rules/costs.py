@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from engine.rules.model import Condition, Ruleset
-from engine.rules.normalise import AnyOne, EveryOne, Leaf, Normal, normalise
+from engine.rules.normalise import NORMALS, Leaf, Normal, normalise
 from engine.rules.operators import COSTS
 
 ASSUMED_ELEMENTS: Final = 100
@@ -39,7 +39,7 @@ def _of(normal: Normal) -> int:
     if not isinstance(normal, Leaf):
         return sum(_of(item) for item in normal.items)
     steps = COSTS[normal.operator]
-    if isinstance(normal.operand, Leaf | EveryOne | AnyOne):
+    if isinstance(normal.operand, NORMALS):
         return steps + _of(normal.operand) * (1 if normal.operator == "size" else ASSUMED_ELEMENTS)
     count = len(normal.operand) if isinstance(normal.operand, tuple) else 1
     if normal.operator in _BY_TEXT:

@@ -8,8 +8,7 @@ E5 patterns and limits, E7 what was asked of servers; W6 is a warning about mean
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
@@ -205,14 +204,14 @@ class Findings:
         help = (otherwise or all_of(names)) if near is None else f"did you mean `{prefix}{near}`?"
         self.add(code, message, span, help=help, edits=edits)
 
-    @contextmanager
-    def about(self, rule_id: str) -> Iterator[None]:
-        """Findings added inside belong to this rule."""
-        outer, self._rule_id = self._rule_id, rule_id
-        try:
-            yield
-        finally:
-            self._rule_id = outer
+    def about(self, rule_id: str) -> "_About":
+        """Findings added inside a `with` of this belong to the rule."""
+        return _About(self, rule_id)
+
+    def turn_to(self, rule_id: str) -> str:
+        """Findings belong to this rule from now on; returns the one before."""
+        before, self._rule_id = self._rule_id, rule_id
+        return before
 
     @property
     def has_errors(self) -> bool:
@@ -222,6 +221,22 @@ class Findings:
     def in_order(self) -> list[Finding]:
         """All findings by file, line and column, each once."""
         return in_order(dict.fromkeys(self._found))
+
+
+class _About:
+    """While it is open, findings belong to a rule. It is opened for every rule by every check: a generator would take five times as long."""
+
+    __slots__ = ("_findings", "_other")
+
+    def __init__(self, findings: Findings, rule_id: str) -> None:
+        self._findings = findings
+        self._other = rule_id
+
+    def __enter__(self) -> None:
+        self._other = self._findings.turn_to(self._other)
+
+    def __exit__(self, *_: object) -> None:
+        self._findings.turn_to(self._other)
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
@@ -270,7 +285,7 @@ def all_of(known: Iterable[str]) -> str:
 def shown(value: object) -> str:
     """A value as a person would write it in YAML or JSON, on one line, shortened, without unprintable characters."""
     text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
-    printable = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:_MAX_SHOWN_CHARS]
-    )
+    printable = text[:_MAX_SHOWN_CHARS]
+    if not printable.isprintable():
+        printable = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in printable)
     return printable + "…" if len(text) > _MAX_SHOWN_CHARS else printable

@@ -30,7 +30,7 @@ from engine.rules.domains import (
     opposite,
 )
 from engine.rules.model import FieldRef, Path, Ruleset, Scalar
-from engine.rules.normalise import AnyOne, EveryOne, Leaf, Normal
+from engine.rules.normalise import NORMALS, EveryOne, Leaf, Normal
 from engine.rules.text_tests import TextTest, is_text_test, text_test
 from engine.rules.times import parse_time
 from engine.rules.uses import meaning
@@ -173,7 +173,7 @@ class Formulas:
         operand = leaf.operand
         if isinstance(operand, FieldRef):
             return self._beside_field(leaf, place, domain, operand)
-        if isinstance(operand, Leaf | EveryOne | AnyOne):
+        if isinstance(operand, NORMALS):
             if leaf.operator == "size":
                 return every([Atom(place, Regions(ARRAY, ARRAY)), self.formula(operand, (*place, Figure.SIZE))])
             return Atom(place, Regions(ARRAY, 0), Claim(leaf.operator, meaning(operand)))

@@ -9,14 +9,16 @@ Times and durations are whole milliseconds. `None` for a duration means that the
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where something stands: a file, and 1-based lines and columns; the end is exclusive."""
+class Span(NamedTuple):
+    """Where something stands: a file, and 1-based lines and columns; the end is exclusive.
+
+    A tuple is made three times as fast as a frozen class, and of these there are more than of anything else.
+    """
 
     file: str
     line: int

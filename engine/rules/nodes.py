@@ -1,16 +1,15 @@
 """YAML as nodes that know their place.
 
 In: what `loader.py` read. Out: scalars, lists and maps for the parser. Rule of the file: frozen values; a node never changes and may
-stand in several places (an alias).
+stand in several places (an alias). They are tuples because these are made fastest; only their names are used.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.rules.model import Scalar, Span
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(NamedTuple):
     """One value by the YAML 1.2 core schema; `text` is how it was written, `plain` whether without quotes."""
 
     value: Scalar | None
@@ -19,16 +18,14 @@ class ScalarNode:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ListNode:
+class ListNode(NamedTuple):
     """A sequence."""
 
     items: "tuple[Node, ...]"
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One `key: value` of a map."""
 
     key: str
@@ -36,8 +33,7 @@ class Entry:
     value: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class MapNode:
+class MapNode(NamedTuple):
     """A mapping, its entries in the order written; no key stands in it twice."""
 
     entries: tuple[Entry, ...]

@@ -6,11 +6,13 @@ over the leaves.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from engine.rules.model import All, AnyOf, Condition, FieldRef, ListRef, Not, Path, Ruleset, Scalar, Test, Use
 
 _NEGATIONS = {"ne": "eq", "not_in": "in", "older_than": "within"}
 _FLAGS = frozenset(("exists", "is_null"))
+_CONDITIONS: Final = (Test, All, AnyOf, Not, Use)  # a tuple is looked through faster than a union
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class AnyOne:
 
 
 Normal = Leaf | EveryOne | AnyOne
+NORMALS: Final = (Leaf, EveryOne, AnyOne)
+"""The same for `isinstance`, which looks through a tuple faster than through a union."""
 
 
 def normalise(condition: Condition, ruleset: Ruleset, *, negated: bool = False) -> Normal:
@@ -77,7 +81,7 @@ def _join(kind: type[EveryOne] | type[AnyOne], items: tuple[Condition, ...], rul
 def _leaf(test: Test, ruleset: Ruleset, *, negated: bool) -> Leaf:
     operator, value = test.operator, test.value
     when_missing = None if test.if_missing is None else (test.if_missing == "match") is not negated
-    if isinstance(value, Test | All | AnyOf | Not | Use):
+    if isinstance(value, _CONDITIONS):
         if operator in {"some", "every"} and negated:
             operator = "every" if operator == "some" else "some"
         return Leaf(test.path, operator, normalise(value, ruleset, negated=negated), when_missing=when_missing)

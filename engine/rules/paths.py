@@ -8,6 +8,7 @@ import json
 import re
 from typing import Final
 
+from engine.rules.diagnostics import shown
 from engine.rules.model import NOWHERE, Path, Span
 
 MAX_PATH_CHARS: Final = 500
@@ -103,5 +104,11 @@ def _odd_name_fault(text: str, at: int) -> PathInvalid:
     word = odd[0] if odd else text[at]
     if word.isdigit():
         return PathInvalid(f"`{text}` has a number as a name", f"an element of a list is written `[{word}]`", begin)
+    if not word.isprintable():
+        return PathInvalid(
+            f"`{shown(text)}` has a character that cannot be seen",
+            "write the name again: it was pasted with more than its letters",
+            begin,
+        )
     quoted = f'{text[:begin]}"{word}"{text[begin + len(word) :]}'
     return PathInvalid(f"`{word}` is not a plain name", f"put it in double quotes: `'{quoted}'`", begin)

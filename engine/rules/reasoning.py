@@ -13,8 +13,8 @@ from typing import Final
 
 from engine.rules.claims import Claim, excludes, implies
 from engine.rules.event_fields import EventFields
-from engine.rules.formulas import ALWAYS, Atom, Constants, Either, Every, Formula, Formulas, Place
-from engine.rules.model import Condition, Ruleset
+from engine.rules.formulas import ALWAYS, Atom, Constants, Either, Every, Formula, Formulas, Place, every, one_of
+from engine.rules.model import All, AnyOf, Condition, Not, Ruleset, Test, Use
 from engine.rules.normalise import Normal, normalise
 from engine.rules.worlds import World, Worlds
 
@@ -86,21 +86,38 @@ class Reasoner:
         key = (id(condition), negated)
         known = self._formulas.get(key)
         if known is None or known[0] is not condition:
-            normal = normalise(condition, self._ruleset, negated=negated)
-            known = self._formulas[key] = (condition, self.formulas.formula(normal))
+            known = self._formulas[key] = (condition, self._made(condition, negated=negated))
         return known[1]
+
+    def _made(self, condition: Condition, *, negated: bool) -> Formula:
+        """The formula, put together of those of its parts, which are asked for as well."""
+        match condition:
+            case Test():
+                return self.formulas.formula(normalise(condition, self._ruleset, negated=negated))
+            case Not(item):
+                return self.formula(item, negated=not negated)
+            case Use(name):
+                return self.formula(self._ruleset.conditions[name], negated=negated)
+            case All(items) | AnyOf(items):
+                join = every if isinstance(condition, All) is not negated else one_of
+                return join(self.formula(item, negated=negated) for item in items)
 
     def events(self, formula: Formula) -> tuple[Event, ...]:
         """The cases of the formula, of which one must be true, each with a kind of event that may be it; none where no event is."""
         known = self._events.get(id(formula))
         if known is None or known[0] is not formula:
-            found = [(case, world) for case in _cases(formula) for world in self._kinds if self._stands(case, world)]
-            known = self._events[id(formula)] = (formula, tuple(found))
+            known = self._events[id(formula)] = (formula, tuple(self._find(formula)))
         return known[1]
+
+    def _find(self, formula: Formula) -> Iterator[Event]:
+        return ((case, world) for case in _cases(formula) for world in self._kinds if self._stands(case, world))
 
     def is_possible(self, formula: Formula) -> bool:
         """Whether some event may meet the formula; False is certain."""
-        return bool(self.events(formula))
+        known = self._events.get(id(formula))
+        if known is not None and known[0] is formula:
+            return bool(known[1])
+        return next(self._find(formula), None) is not None  # most formulas that this is asked of are asked once
 
     def types_of(self, formula: Formula) -> set[str] | None:
         """The event types of which some event may meet the formula; None where types are not told apart."""

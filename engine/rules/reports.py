@@ -17,6 +17,10 @@ from engine.rules.report_lines import concise_line, place, total
 from engine.rules.snippets import snippet
 
 JSON_VERSION: Final = 1
+MOST_SHOWN: Final = 200
+"""How many findings are shown with their lines, where nothing else is said."""
+
+_EXCERPT_COLUMNS: Final = 120
 
 _RED: Final = "\x1b[1;31m"
 _YELLOW: Final = "\x1b[1;33m"
@@ -34,7 +38,7 @@ class Style:
 
     colour: bool = False
     width: int = 160
-    most: int = 200
+    most: int = MOST_SHOWN
 
 
 def human(findings: Sequence[Finding], sources: Mapping[str, str], style: Style = Style()) -> str:
@@ -58,14 +62,28 @@ def as_json(findings: Sequence[Finding], sources: Mapping[str, str]) -> str:
     return json.dumps(report(findings, len(sources)), ensure_ascii=False, indent=2) + "\n"
 
 
-def report(findings: Sequence[Finding], files: int) -> dict[str, object]:
-    """The findings as a JSON object; `version` grows when a member changes its meaning or goes."""
+def excerpts(findings: Sequence[Finding], sources: Mapping[str, str], most: int = MOST_SHOWN) -> list[str]:
+    """The line that each of the first `most` findings stands on and a mark under the place, as two lines; empty where there is none to show."""
+    shown = findings[:most]
+    lines = {file: split_lines(sources.get(file, "")) for file in {finding.span.file for finding in shown}}
+    gutters = [" " * len(str(finding.span.line)) for finding in shown]
+    return [
+        "\n".join(snippet(finding.span, lines[finding.span.file], gutter, width=_EXCERPT_COLUMNS))
+        for finding, gutter in zip(shown, gutters, strict=True)
+    ]
+
+
+def report(findings: Sequence[Finding], files: int, lines: Sequence[str] = ()) -> dict[str, object]:
+    """The findings as a JSON object; `version` grows when a member changes its meaning or goes. Those that `lines` are given for have them as `excerpt`."""
+    told = [_json_finding(finding) for finding in findings]
+    for finding, line in zip(told, lines, strict=False):
+        finding["excerpt"] = line
     return {
         "version": JSON_VERSION,
         "files": files,
         "errors": _count(findings, "error"),
         "warnings": _count(findings, "warning"),
-        "findings": [_json_finding(finding) for finding in findings],
+        "findings": told,
     }
 
 

@@ -3,26 +3,26 @@
 In: values of events, one by one; those of the wrong type are passed over. Out: an answer that is exact while little was
 seen, and a bounded sketch of a known error afterwards. Rule of the file: a number is one value however it is written
 (1 and 1.0), a boolean is no number, and merging leaves the other accumulator as it was.
+
+The library of sketches brings numpy, which takes as long to load as all of the validator. So it is loaded for the first sketch, or by whoever
+aggregates events, before they come: `load_library`.
 """
 
 import math
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
 from itertools import islice
-from typing import Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import orjson
-from datasketches import (
-    frequent_items_error_type,
-    frequent_strings_sketch,
-    hll_sketch,
-    hll_union,
-    kll_doubles_sketch,
-    tgt_hll_type,
-)
 
 from engine.rules.model import Scalar
 from engine.rules.values import JsonText, json_bytes
+
+if TYPE_CHECKING:
+    from datasketches import frequent_strings_sketch, hll_sketch, kll_doubles_sketch
 
 EXACT_DISTINCT: Final = 1_024
 EXACT_QUANTILE: Final = 128
@@ -35,6 +35,12 @@ _LARGEST: Final = 1.7976931348623157e308
 _OTHER_SCALARS: Final = frozenset((int, float, bool))
 
 Member = Scalar | tuple[bool]
+
+
+@cache
+def load_library() -> Any:
+    """The library of sketches."""
+    return import_module("datasketches")
 
 
 class Distinct:
@@ -71,10 +77,10 @@ class Distinct:
             if len(self.members) > EXACT_DISTINCT and not self._exact:
                 self._keep_sketch(self._as_sketch())
             return
-        union = hll_union(_HLL_LG_K)
+        union = load_library().hll_union(_HLL_LG_K)
         union.update(self._as_sketch())
         union.update(other._as_sketch())
-        self._keep_sketch(union.get_result(tgt_hll_type.HLL_4))
+        self._keep_sketch(union.get_result(load_library().tgt_hll_type.HLL_4))
 
     def result(self) -> int:
         """The number of different values, to about 1 % beyond EXACT_DISTINCT."""
@@ -91,7 +97,7 @@ class Distinct:
         """What `to_json` wrote."""
         state = cls(exact=exact)
         if isinstance(value, str):
-            state._sketch = hll_sketch.deserialize(b64decode(value))
+            state._sketch = load_library().hll_sketch.deserialize(b64decode(value))
         else:
             items = cast("list[str | int | float | list[bool]]", value)
             state.members = dict.fromkeys((item[0],) if isinstance(item, list) else item for item in items)
@@ -108,14 +114,15 @@ class Distinct:
             self._written_members = len(members)
         return JsonText(b"[" + bytes(written) + b"]")
 
-    def _keep_sketch(self, sketch: hll_sketch) -> None:
+    def _keep_sketch(self, sketch: "hll_sketch") -> None:
         """Go on with a sketch, without the members."""
         self._sketch, self.members, self._written = sketch, {}, bytearray()
 
-    def _as_sketch(self) -> hll_sketch:
+    def _as_sketch(self) -> "hll_sketch":
         if self._sketch is not None:
             return self._sketch
-        sketch = hll_sketch(_HLL_LG_K, tgt_hll_type.HLL_4)
+        library = load_library()
+        sketch: hll_sketch = library.hll_sketch(_HLL_LG_K, library.tgt_hll_type.HLL_4)
         for member in self.members:
             sketch.update(_text(member))
         return sketch
@@ -173,7 +180,7 @@ class Quantile:
         """What `to_json` wrote."""
         state = cls(q)
         if isinstance(value, str):
-            state._sketch = kll_doubles_sketch.deserialize(b64decode(value))
+            state._sketch = load_library().kll_doubles_sketch.deserialize(b64decode(value))
         else:
             state._numbers = list(cast("list[float]", value))
         return state
@@ -222,7 +229,7 @@ class Top:
         if self._sketch is None:
             rows = [(count, _text(member), _plain(member)) for member, count in self._counts.items()]
         else:
-            found = self._sketch.get_frequent_items(frequent_items_error_type.NO_FALSE_NEGATIVES)
+            found = self._sketch.get_frequent_items(load_library().frequent_items_error_type.NO_FALSE_NEGATIVES)
             rows = [(count, text, cast("Scalar", orjson.loads(text))) for text, count, _, _ in found]
         rows.sort(key=lambda row: (-row[0], row[1]))
         return [{"value": value, "count": count} for count, _, value in rows[: self._n]]
@@ -238,7 +245,7 @@ class Top:
         """What `to_json` wrote."""
         state = cls(n)
         if isinstance(value, str):
-            state._sketch = frequent_strings_sketch.deserialize(b64decode(value))
+            state._sketch = load_library().frequent_strings_sketch.deserialize(b64decode(value))
             return state
         parts = cast("list[Scalar]", value)
         for item, count in zip(parts[::2], cast("list[int]", parts[1::2]), strict=True):
@@ -287,15 +294,15 @@ def _as_float(number: float) -> float:
         return _LARGEST if number > 0 else -_LARGEST
 
 
-def _quantile_sketch(numbers: Iterable[float]) -> kll_doubles_sketch:
-    sketch = kll_doubles_sketch(_KLL_K)
+def _quantile_sketch(numbers: Iterable[float]) -> "kll_doubles_sketch":
+    sketch: kll_doubles_sketch = load_library().kll_doubles_sketch(_KLL_K)
     for number in numbers:
         sketch.update(_as_float(number))
     return sketch
 
 
-def _top_sketch(counts: dict[Member, int]) -> frequent_strings_sketch:
-    sketch = frequent_strings_sketch(_FREQUENT_LG_SIZE)
+def _top_sketch(counts: dict[Member, int]) -> "frequent_strings_sketch":
+    sketch: frequent_strings_sketch = load_library().frequent_strings_sketch(_FREQUENT_LG_SIZE)
     for member, count in counts.items():
         sketch.update(_text(member), count)
     return sketch

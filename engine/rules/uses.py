@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.rules.model import (
     All,
@@ -28,6 +28,7 @@ from engine.rules.model import (
     Use,
 )
 
+_CONDITIONS: Final = (Test, All, AnyOf, Not, Use)  # a tuple is looked through faster than a union
 _OTHER_OPERANDS: Final = frozenset(("within", "older_than"))
 
 
@@ -39,8 +40,7 @@ class Owned:
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A test or a named condition, and whether it stands under an odd or even number of negations, or inside an element."""
 
     item: Test | Use
@@ -62,20 +62,26 @@ def conditions_of(ruleset: Ruleset) -> Iterator[Owned]:
                 yield Owned(f"aggregations.{aggregation.id}", measure.condition)
 
 
-def leaves(condition: Condition, *, negated: bool = False, in_element: bool = False) -> Iterator[Leaf]:
+def leaves(condition: Condition) -> list[Leaf]:
     """Every test and every `use` in the condition, those on elements and sizes included."""
+    found: list[Leaf] = []
+    _gather(condition, found, negated=False, in_element=False)
+    return found
+
+
+def _gather(condition: Condition, found: list[Leaf], *, negated: bool, in_element: bool) -> None:
     match condition:
         case Test():
-            yield Leaf(condition, negated, in_element)
-            if isinstance(condition.value, Condition):
-                yield from leaves(condition.value, negated=negated, in_element=True)
+            found.append(Leaf(condition, negated, in_element))
+            if isinstance(condition.value, _CONDITIONS):
+                _gather(condition.value, found, negated=negated, in_element=True)
         case Use():
-            yield Leaf(condition, negated, in_element)
+            found.append(Leaf(condition, negated, in_element))
         case All(items) | AnyOf(items):
             for item in items:
-                yield from leaves(item, negated=negated, in_element=in_element)
+                _gather(item, found, negated=negated, in_element=in_element)
         case Not(item):
-            yield from leaves(item, negated=not negated, in_element=in_element)
+            _gather(item, found, negated=not negated, in_element=in_element)
 
 
 def lists_of(condition: Condition) -> Iterator[tuple[ListRef, str]]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import yaml
 
-from engine.rules.diagnostics import Edit, Findings
+from engine.rules.diagnostics import Edit, Findings, Related
 from engine.rules.model import Span
 
 
@@ -42,6 +42,11 @@ _WORDINGS: Final = (
     _Wording("block collection entries", "a `-` or `?` where no list can start", _QUOTE),
 )  # fmt: skip
 
+_CONFLICT: Final = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
+_GLUED: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w.]*:(?=[{\[])")
+_ODD_BLANK: Final = re.compile(r"(?:^|(?<=:))[ \t]*([^\S\t\n\r ])[^\S\n\r]*")
+"""What looks like blanks, in the indentation or after a colon, with one that is none for YAML."""
+
 
 def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findings: Findings) -> None:
     """Say where the text stops being YAML, and how to mend it."""
@@ -55,9 +60,21 @@ def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findi
     if "\t" in text[: len(text) - len(text.lstrip())]:
         place = Span(file, line + 1, 1, line + 1, 2)
         findings.add("E102", "a tab in the indentation", place, help="indent with blanks", edits=_without_tabs(file, lines))
+    elif (odd := _odd_blank(lines, line)) is not None:
+        _add_odd_blank(*odd, file, lines, findings)
+    elif text.startswith(_CONFLICT):
+        place = Span(file, line + 1, 1, line + 1, len(text) + 1)
+        findings.add(
+            "E102", "a conflict of a merge is left here", place, help="keep one of the two sides, and take out the three marks"
+        )
+    elif "mapping values" in problem and (glued := _GLUED.match(text)) and glued.end() <= column:
+        place = Span(file, line + 1, glued.end(), line + 1, glued.end() + 1)
+        findings.add("E102", "a `:` without a blank after it", place, fix=": ")
     elif "cannot start any token" in problem:
         character = text[column : column + 1]
         findings.add("E102", f"a value cannot start with `{character}`", span, help=_QUOTE, edits=_quoted(span, text))
+    elif context and "'-' indicator" in problem and _is_single_dash(lines, context, span):
+        _add_single_dash(context, span, findings)
     elif wording:
         findings.add("E102", wording.message, span, help=wording.help, edits=_edits(wording, span, text))
     else:
@@ -68,6 +85,43 @@ def _parts(error: yaml.YAMLError) -> tuple[str, yaml.Mark | None, yaml.Mark | No
     if isinstance(error, yaml.MarkedYAMLError):
         return str(error.problem or error), error.problem_mark or error.context_mark, error.context_mark
     return str(error).splitlines()[0], None, None
+
+
+def _odd_blank(lines: list[str], last: int) -> tuple[int, re.Match[str]] | None:
+    """Where something only looks like blanks, with the line from 0: on the line at fault, or on the one before it."""
+    for number in (last - 1, last):
+        found = _ODD_BLANK.search(lines[number]) if 0 <= number < len(lines) else None
+        if found:
+            return number, found
+    return None
+
+
+def _add_odd_blank(number: int, found: re.Match[str], file: str, lines: list[str], findings: Findings) -> None:
+    """One finding; where it is about the indentation, its edits mend that of the whole file."""
+    col = found.start(1) + 1
+    odd = {number: found}
+    if not found.start():
+        odd = {at: other for at, line in enumerate(lines) if (other := _ODD_BLANK.match(line))}
+    edits = [Edit(Span(file, at + 1, one.start() + 1, at + 1, one.end() + 1), " " * len(one[0])) for at, one in odd.items()]
+    message = f"the character U+{ord(found[1]):04X} looks like a blank and is none"
+    findings.add("E102", message, Span(file, number + 1, col, number + 1, col + 1), help="write a blank", edits=tuple(edits))
+
+
+def _is_single_dash(lines: list[str], dash: yaml.Mark, after: Span) -> bool:
+    """Whether a list has one `-`, and what follows at its depth is none: then the `-` is the odd one among the lines."""
+    depths = [len(line) - len(line.lstrip()) for line in lines[dash.line : after.line]]
+    starts = [line.lstrip()[:1] for line in lines[dash.line : after.line]]
+    same = [start for depth, start in zip(depths, starts, strict=True) if depth == dash.column and start not in {"", "#"}]
+    return after.col == dash.column + 1 and len(same) == 2 and same[0] == "-" != same[1]
+
+
+def _add_single_dash(dash: yaml.Mark, after: Span, findings: Findings) -> None:
+    place = Span(after.file, dash.line + 1, dash.column + 1, dash.line + 1, dash.column + 2)
+    help = f"leave the `-` out, or start line {after.line} with `- ` as well"
+    related = (Related("this line is no item of it", after),)
+    findings.add(
+        "E102", f"a `-` starts a list here, which line {after.line} does not continue", place, help=help, related=related
+    )
 
 
 def _without_tabs(file: str, lines: list[str]) -> tuple[Edit, ...]:

@@ -27,7 +27,7 @@ _STABLE_MS: Final = 60_000
 _FIRST_DELAY_MS: Final = 500
 _MAX_DELAY_MS: Final = 30_000
 _HUNG_MS: Final = 30_000
-"""After so long without an answer, twice its lease, a worker is taken for hung, and killed: nothing that it holds could come out any more."""
+"""After so long without an answer, twice the usual lease, a worker is taken for hung, and killed: nothing that it holds could come out any more."""
 
 _log = logging.getLogger("rulemill.workers")
 

@@ -65,7 +65,9 @@ class Service:
                 text=True,
             )
         line = self._first_line(self._process)
-        assert line.startswith(f"{_LISTENING}http://"), f"it said {line!r}\n{self.log}"
+        if not line.startswith(f"{_LISTENING}http://"):
+            self.kill()
+            raise AssertionError(f"it said {line!r}\n{self.log}")
         self.url = line.removeprefix(_LISTENING).strip()
 
     def kill(self) -> None:

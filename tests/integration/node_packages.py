@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.servers.turns import turn
+
 TIMEOUT_S = 300
 
 
@@ -16,8 +18,9 @@ def node_packages(checkout: Path) -> Path:
     pinned = checkout / "tools" / "node"
     lock = (pinned / "package-lock.json").read_bytes()
     home = checkout / ".venv" / "node" / hashlib.sha256(lock).hexdigest()[:16]
-    if not (home / "complete").exists():
-        _install(pinned, home)
+    with turn("node"):
+        if not (home / "complete").exists():
+            _install(pinned, home)
     return home / "node_modules"
 
 

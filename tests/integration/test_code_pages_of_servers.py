@@ -6,7 +6,7 @@ import pytest
 
 from engine.cli.online import online_findings
 from engine.rules.code_pages import page_of, shared_files
-from engine.rules.compiler import compile_rules
+from engine.rules.compiler import load_ruleset
 from engine.settings import Settings
 from engine.settings_reading import read_model
 from tests.servers.kafka import make_topic
@@ -24,7 +24,7 @@ def codes(rules: str, config: str, directory: Path) -> list[str]:
         (directory / "rules" / name).write_text(text)
     (directory / "config.yaml").write_text(f"{config}  start_timeout: 2s\n")
     settings, _ = read_model(Settings, directory / "config.yaml", {})
-    return [finding.code for finding in online_findings([compile_rules(directory / "rules", {})], settings)]
+    return [finding.code for finding in online_findings([load_ruleset(directory / "rules", {})], settings)]
 
 
 @pytest.mark.parametrize(("kind", "found"), [("bad", ["E701"]), ("good", [])])

@@ -16,7 +16,8 @@ from engine.settings import RedisSettings, Settings
 from engine.settings_values import RedisAddress
 from engine.state.opening import open_store
 from tests.redis_servers import own_prefix
-from tools.servers.redis import RedisCluster, RedisServer, free_port
+from tools.servers.ports import free_ports
+from tools.servers.redis import RedisCluster, RedisServer
 
 
 def redis_settings_of(address: str, **others: Any) -> Settings:
@@ -135,7 +136,7 @@ async def use_everything(store: StateStore) -> None:
 
 
 async def test_a_server_that_is_not_there_is_told_as_that() -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
 
     for cluster in (False, True):
         said = await refusal(address, cluster=cluster)

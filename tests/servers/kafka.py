@@ -21,24 +21,17 @@ NewTopics = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """One broker for all tests. Nobody stops it; who wants to, starts their own."""
+    """One broker for all tests. Who wants to stop it asks for `stoppable_kafka`."""
     server = started(Kafka(tmp_path_factory.mktemp("kafka") / "data"))
     yield server
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def _stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    server = started(Kafka(tmp_path_factory.mktemp("stoppable-kafka") / "data"))
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def stoppable_kafka(_stoppable: Kafka) -> Iterator[Kafka]:
-    """One broker that a test may pause, kill and start again; it serves again when the test is over."""
-    yield _stoppable
-    _stoppable.mend()
+def stoppable_kafka(kafka: Kafka) -> Iterator[Kafka]:
+    """The broker, for a test that pauses, kills and starts it again; it serves again when the test is over."""
+    yield kafka
+    kafka.mend()
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 """What the documents say about rules compiles, what they say about commands exists, and where they point there is something."""
 
-import os
 import re
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from engine.app import SOURCE_KINDS
+from engine.cli.main import main
 from engine.rules.compiler import compile_rules
 from engine.rules.parse_aggregations import BUILT_IN_MEASURES
 from engine.rules.parse_operands import OPERATORS
@@ -38,9 +38,11 @@ def findings_of(directory: Path, **files: str) -> str:
 @cache
 def help_of(*command: str) -> str:
     """What a command's `--help` prints."""
-    run = [sys.executable, "-m", "engine", *command, "--help"]
-    environ = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(run, cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=60).stdout
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as wide, redirect_stdout(printed), pytest.raises(SystemExit, match="0"):
+        wide.setenv("COLUMNS", "200")
+        main([*command, "--help"])
+    return printed.getvalue()
 
 
 @pytest.mark.parametrize("ruleset", RULESETS)

@@ -66,7 +66,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
            ingest_tokens_file: a/file, admin_tokens: 'three-token-000003, four-token-0000004', allow_unauthenticated: true}
         processor:
           {enabled: no, workers: 2, buffer_size: 3, buffer_memory: 1MiB, max_batch: 4, max_held: 5, max_deferred: 6, max_copies: 7,
-           recent_keys: 0, tracked_keys: 8, shutdown_timeout: 1m}
+           recent_keys: 0, tracked_keys: 8, lease: 9s, shutdown_timeout: 1m}
         rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json, shadow: tried}
         store: memory
         sqlite: {path: a b.db, synchronous: full}
@@ -105,6 +105,7 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         "max_copies": 7,
         "recent_keys": 0,
         "tracked_keys": 8,
+        "lease_ms": 9_000,
         "shutdown_timeout_ms": 60_000,
     }
     assert (settings.rules.path, settings.store, settings.memory.max_claims) == (Path("/etc/rules"), "memory", 5_000)
@@ -157,7 +158,7 @@ topic: ../x
             f"{path}:3:3: `http.prt` is no setting; did you mean `port`?",
             f"{path}:4:9: `http.port` is `99999`; expected a whole number from 0 to 65535",
             f"{path}:5:13: `http.max_body` is `8mb`; expected a size from 1KiB to 1GiB",
-            f"{path}:6:3: the key `port` is written twice; keep one; two tests of one field go into one map: `{{gte: 5, lt: 10}}`",
+            f"{path}:6:3: the key `port` is written twice; keep one, or give the other a name of its own",
             f"{path}:7:1: `procesor` is no setting; did you mean `processor`?",
             f"{path}:9:12: `processor.workers` is not a single value; write one value after the `:`",
             f"{path}:10:12: `processor.enabled` is `maybe`; expected `true` or `false`",

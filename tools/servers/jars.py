@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from tools.servers.faults import CannotRun
 from tools.servers.java import program
+from tools.servers.turns import turn
 
 _FETCH_S: Final = 900
 _POM: Final = """\
@@ -54,16 +55,20 @@ def fetched(lock: Path, cache: Path) -> Path:
     """
     jars = _read(lock)
     wanted = cache / f"{lock.stem}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
-    if not wanted.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as made:
-            fresh = Path(made, "jars")
-            _copy(jars, fresh, _NOTHING_ELSE)
-            _check(jars, fresh)
-            if not wanted.exists():  # else somebody else was faster
-                fresh.rename(wanted)
+    with turn("jars"):
+        if not wanted.exists():
+            _fetch(jars, wanted)
     _check(jars, wanted)
     return wanted
+
+
+def _fetch(jars: Sequence[Jar], wanted: Path) -> None:
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=wanted.parent) as made:
+        fresh = Path(made, "jars")
+        _copy(jars, fresh, _NOTHING_ELSE)
+        _check(jars, fresh)
+        fresh.rename(wanted)
 
 
 def _read(lock: Path) -> list[Jar]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.servers.faults import CannotRun
+from tools.servers.turns import turn
 
 _PACKAGES: Final = {"java": "default-jre-headless", "mvn": "maven"}
 _INSTALL_S: Final = 600
@@ -21,7 +22,9 @@ def program(name: str) -> str:
     """The path of `java` or `mvn`. Raises CannotRun where it is not there and cannot be installed."""
     found = _find(name)
     if found is None and _may_install():
-        _install(_PACKAGES[name])
+        with turn("packages"):
+            if _find(name) is None:
+                _install(_PACKAGES[name])
         found = _find(name)
     if found is None:
         raise CannotRun(f"`{name}` is not on the path; on Debian and Ubuntu: apt-get install {_PACKAGES[name]}")

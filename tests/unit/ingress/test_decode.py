@@ -1,6 +1,8 @@
 """From bytes to events: what an event carries, and what each item that is none is told."""
 
+import gc
 import logging
+import weakref
 from dataclasses import replace
 
 import orjson
@@ -53,6 +55,19 @@ def test_events_keep_the_order_and_the_index_of_their_items() -> None:
     events, submission = decode(attempt(client_attempt_id="x"), b"{", attempt(client_attempt_id="y"), b"1", note())
     assert [(event.index, event.claim_key) for event in events] == [(0, "attempt:x"), (2, "attempt:y"), (4, None)]
     assert submission.ids == ["x", None, "y", None, None]
+
+
+@pytest.mark.parametrize("bad", [b"{", b"1", attempt(client_attempt_id=""), attempt(processing=1)])
+def test_what_came_with_an_item_that_is_no_event_is_free_without_a_collection(bad: bytes | JsonObject) -> None:
+    gc.disable()
+    try:
+        events, submission = decode(attempt(client_attempt_id="x"), bad)
+        assert [event.index for event in events] == [0]
+        seen = weakref.ref(events[0])
+        del events, submission
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_a_submission_without_a_single_event_is_done() -> None:

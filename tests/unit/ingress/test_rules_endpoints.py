@@ -74,6 +74,7 @@ async def test_a_good_change_is_answered_with_what_it_changed(project: Project) 
     assert dry["changes"] == done["changes"]
     assert done["changes"]["filters"] == {"added": [], "removed": [], "changed": ["small"]}
     assert (before["ruleset"], after["ruleset"]) == (done["before"], done["ruleset"])
+    assert (before["replaced"], after["replaced"]) == (None, {"ruleset": done["before"], "changes": done["changes"]})
 
 
 async def test_a_refusal_carries_its_findings_and_is_shown_until_it_is_mended(project: Project) -> None:
@@ -87,6 +88,9 @@ async def test_a_refusal_carries_its_findings_and_is_shown_until_it_is_mended(pr
 
     assert (status, refused["code"], refused["errors"]) == (422, "rules_refused", 1)
     assert refused["findings"][0]["help"] == "did you mean `filters`?"
+    line, mark = refused["findings"][0]["excerpt"].split("\n")
+    assert line.endswith(BROKEN.splitlines()[1])
+    assert mark.endswith("| ^^^^^^")
     assert shown["rejected"]["findings"] == refused["findings"]
     assert (mended, after["rejected"]) == (200, None)
 

@@ -6,6 +6,7 @@ import pytest
 
 from engine.app import build_processor
 from engine.event import Submission
+from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
 from engine.rules.model import Events, Ruleset
 from engine.rules.plan import make_plan
@@ -55,3 +56,8 @@ async def test_a_processor_that_is_stopped_while_its_owner_goes_still_ends(
 
         await asyncio.wait([running])
     assert running.cancelled() == (stop == "cancel")
+
+
+def test_a_lease_of_any_length_is_kept_in_the_proportions_of_the_usual_one() -> None:
+    assert LeaseTimes.of(15_000) == LeaseTimes()
+    assert LeaseTimes.of(3_000) == LeaseTimes(lease_ms=3_000, renew_ms=1_000, margin_ms=400)

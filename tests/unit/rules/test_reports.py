@@ -4,7 +4,7 @@ import json
 
 from engine.rules.diagnostics import Finding, Related
 from engine.rules.model import Span
-from engine.rules.reports import Style, as_json, concise, human
+from engine.rules.reports import Style, as_json, concise, excerpts, human, report
 from engine.rules.snippets import columns, snippet
 
 FINDING = Finding(
@@ -47,6 +47,15 @@ def test_json_says_everything_and_its_version() -> None:
 
 def test_the_caret_stands_under_wide_characters() -> None:
     assert human([FINDING], {"r.yaml": "\n日本: x\n"}).splitlines()[3:5] == ["2 | 日本: x", "  |       ^"]
+
+
+def test_the_first_findings_have_their_lines_as_excerpts() -> None:
+    lines = excerpts([FINDING, FINDING, FINDING], SOURCES, most=2)
+    told = report([FINDING, FINDING, FINDING], 2, lines)["findings"]
+
+    assert isinstance(told, list)
+    assert [finding.get("excerpt") for finding in told] == ["2 |   日: x\n  |      ^"] * 2 + [None]
+    assert excerpts([FINDING], {}) == [""]
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:

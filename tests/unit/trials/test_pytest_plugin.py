@@ -10,6 +10,9 @@ from tests.unit.trials.samples import RULES, Body, answer, write_rules, write_te
 
 GOOD: Final[Body] = {"name": "a robot is blocked", "event": answer("a1", agent="robot"), "expect": {"status": "blocked"}}
 BAD: Final[Body] = {"name": "a quick answer", "event": answer("a1", took_ms=1000), "expect": {"marks": ["quick"]}}
+OTHERS: Final = ("anyio", "asyncio", "cacheprovider", "hypothesispytest", "randomly", "schemathesis", "xdist")
+"""Plugins that its users may not have, and that take longer to start than the rest of a run."""
+
 PLAIN: Final = "def test_plain():\n    pass\n"
 
 
@@ -23,7 +26,8 @@ def project(directory: Path, *tests: Body, ini: str = "") -> Path:
 
 
 def pytest_in(directory: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments]
+    without = [part for plugin in OTHERS for part in ("-p", f"no:{plugin}")]
+    command = [sys.executable, "-m", "pytest", *without, *arguments]
     ended = subprocess.run(command, cwd=directory, env=environment(), capture_output=True, timeout=TIMEOUT_S, check=False)
     return ended.returncode, ended.stdout.decode() + ended.stderr.decode()
 

@@ -1,0 +1,147 @@
+"""The whole as it is run: two instances of `rulemill serve --workers 2` over one Redis and one Kafka.
+
+In: servers that run. Out: instances that serve, and a watch on what they say of themselves. Rule of the file: nothing is mocked, and
+every instance has a directory of its own, as on a machine of its own.
+"""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from tests.acceptance.processes import TIMEOUT_S, Service
+from tests.acceptance.samples import Event, write_rules
+from tests.servers.kafka import make_topic, values
+from tools.servers.kafka import USERS, Kafka
+from tools.servers.redis import RedisServer
+
+INSTANCES: Final = 2
+WORKERS: Final = 2
+_LOOK_S: Final = 0.2
+_USER: Final = "stranger"
+"""Who may do nothing but what `allow_writing` gives."""
+
+_ENDED: Final = ("accepted", "duplicate", "blocked", "rejected", "retry", "in_flight")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything that faults can be done to."""
+
+    instances: list[Service]
+    redis: RedisServer
+    kafka: Kafka
+    topic: str
+    lease_s: float
+
+    def records(self) -> list[Event]:
+        """Everything that is on the topic now."""
+        return [json.loads(value) for value in values(self.kafka.bootstrap, self.topic)]
+
+    def allow_writing(self, *, allowed: bool) -> None:
+        """Give the instances the right to write to the topic, or take it away."""
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE):
+            kind = (ResourceType.TOPIC, self.topic, ResourcePatternType.LITERAL, f"User:{_USER}", "*", operation)
+            if allowed:
+                right = AclBinding(*kind, AclPermissionType.ALLOW)
+                admin.create_acls([right])[right].result(TIMEOUT_S)
+            elif operation == AclOperation.WRITE:
+                same = AclBindingFilter(*kind, AclPermissionType.ALLOW)
+                admin.delete_acls([same])[same].result(TIMEOUT_S)
+
+
+@contextmanager
+def site(directory: Path, redis: RedisServer, kafka: Kafka, lease_s: float) -> Iterator[Site]:
+    """Instances that serve. With `on_store_failure: reject`, since `pass` promises less while the store is away."""
+    topic = make_topic(kafka.bootstrap, 3)
+    variables = {
+        "EVENT_PROCESSOR_WORKERS": str(WORKERS),
+        "EVENT_PROCESSOR_LEASE": f"{round(lease_s * 1000)}ms",
+        "STATE_STORE": "redis",
+        "REDIS_ADDRESS": redis.address,
+        "REDIS_PREFIX": topic,
+        "REDIS_TIMEOUT": "800ms",
+        "EVENT_EGRESS": "kafka",
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.sasl_bootstrap,
+        "KAFKA_SECURITY_PROTOCOL": "sasl_plaintext",
+        "KAFKA_SASL_USERNAME": _USER,
+        "KAFKA_SASL_PASSWORD": USERS[_USER],
+        "KAFKA_TOPIC": topic,
+    }
+    with ExitStack() as stack:
+        instances: list[Service] = []
+        made = Site(instances, redis, kafka, topic, lease_s)
+        made.allow_writing(allowed=True)
+        for number in range(INSTANCES):
+            place = directory / f"instance-{number}"
+            place.mkdir(parents=True)
+            rules = write_rules(place / "rules") / "rules.yaml"
+            rules.write_text(rules.read_text().replace("ttl: 24h}", "ttl: 24h, on_store_failure: reject}"))
+            instances.append(stack.enter_context(Service(place, **variables)))
+        yield made
+
+
+def status(instance: Service, patience_s: float = TIMEOUT_S) -> dict[str, Any]:
+    """What an instance says of itself; asked again where the worker that was asked died meanwhile."""
+    give_up_s = time.monotonic() + patience_s
+    while True:
+        try:
+            shown: dict[str, Any] = httpx.get(f"{instance.url}/processor/status", timeout=2).raise_for_status().json()
+        except (httpx.TransportError, httpx.HTTPStatusError):
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(_LOOK_S)
+        else:
+            return shown
+
+
+class Watch(threading.Thread):
+    """Asks every instance again and again how it is. `reasons` counts what was said by its first word; `unbalanced` are ledgers that do not balance."""
+
+    def __init__(self, instances: list[Service]) -> None:
+        super().__init__(daemon=True)
+        self.looks = 0
+        self.reasons: Counter[str] = Counter()
+        self.unbalanced: list[Event] = []
+        self.unready: Counter[int] = Counter()
+        self._instances = instances
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopping.wait(_LOOK_S):
+            for instance in self._instances:
+                with suppress(httpx.TransportError):  # it, or the worker that was asked, is gone
+                    self._look(instance)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join(TIMEOUT_S)
+
+    def _look(self, instance: Service) -> None:
+        response = httpx.get(f"{instance.url}/processor/status", timeout=2)
+        if response.status_code == 200:
+            shown = response.json()
+            self.looks += 1
+            self.reasons.update(reason.split(":")[0] for reason in shown["reasons"])
+            ledger = shown["ledger"]
+            if ledger["received"] != sum(ledger[name] for name in _ENDED):
+                self.unbalanced.append(ledger)
+        ready = httpx.get(f"{instance.url}/readyz", timeout=2)
+        self.unready.update([ready.status_code] if ready.status_code != 200 else [])
