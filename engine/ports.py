@@ -13,13 +13,18 @@ from engine.metrics import SourceCounts
 HELD: Final = "held"
 FREE: Final = "free"
 COUNTED_BLOCKED: Final = "blocked"
+COMMITTED: Final = "committed"
+
+OTHER_CONTENT: Final = -1
+"""The checksum of a claim of which no more is known than that it is not the one that was asked about."""
 
 
 class Claim(NamedTuple):
     """The value of a claim: whose it is, since which batch, and of which content.
 
     `mark` is HELD, FREE (its event was blocked or refused: a copy is new) or COUNTED_BLOCKED (blocked, and counted
-    by an aggregation: a copy is told `blocked`). `takeovers` counts the owners that died with it.
+    by an aggregation: a copy is told `blocked`) or COMMITTED (its event is on the egress, and nothing else is known but
+    the checksum: a store may keep it so, see `StateStore.compact`). `takeovers` counts the owners that died with it.
     """
 
     owner: str
@@ -36,6 +41,14 @@ class Change(NamedTuple):
     expected: Claim
     new: Claim | None
     ttl_ms: int | None = None
+
+
+class CommittedClaim(NamedTuple):
+    """A claim that a committed number covers, and the time to live that it was made with."""
+
+    key: str
+    claim: Claim
+    ttl_ms: int
 
 
 class Judgement(NamedTuple):
@@ -91,6 +104,10 @@ class StateStore(Protocol):
     All methods raise StoreUnavailable where the outcome is unknown. Single requests are atomic; nothing spans two.
     """
 
+    @property
+    def compacts(self) -> bool:
+        """Whether `compact` does anything."""
+
     async def open(self, owner: str, lease_ms: int) -> bool:
         """Make the owner's record; False where that id was ever used by somebody else's request."""
 
@@ -105,6 +122,13 @@ class StateStore(Protocol):
 
     async def settle(self, changes: Sequence[Change]) -> list[Claim | None]:
         """Change each claim that equals `expected` to `new`. Returns, in order, what is there now."""
+
+    async def compact(self, claims: Sequence[CommittedClaim]) -> None:
+        """Keep each claim that is as it is given here in a shorter form, where the store has one.
+
+        Only for HELD claims that are known to be committed. From then on it is found as `Claim("", 0, checksum, COMMITTED)`, whoever looks for it,
+        until its time is over and up to a quarter longer; it cannot be changed any more. `checksum` is that of whoever looks, or OTHER_CONTENT.
+        """
 
     async def judge(self, owner: str) -> Judgement:
         """Say what became of an owner. One found past its deadline is ended in the same step."""

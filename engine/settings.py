@@ -166,6 +166,7 @@ class RedisSettings(_Section):
     aggregation_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_AGGREGATION_DB")] = 2
     deduplication_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_DEDUPLICATION_DB")] = 3
     prefix: Annotated[str, AfterValidator(read_redis_prefix), Env("REDIS_PREFIX")] = "rulemill"
+    claims: Annotated[Literal["exact", "compact"], Env("REDIS_CLAIMS")] = "exact"
     connect_timeout_ms: Annotated[int, duration("10ms", "1m"), Env("REDIS_CONNECT_TIMEOUT")] = Field(
         default=1_000, validation_alias="connect_timeout"
     )

@@ -19,8 +19,8 @@ from engine.bench.open_loop import LoadFailed
 from engine.bench.started import Address
 from engine.bench.usage import processor_s, resident_mib
 
-BEHIND_S: Final = 0.25
-"""A rate is sustained where the last answer comes no later than this after the last request was due, and nothing is refused."""
+BEHIND: Final = 1 / 3
+"""A rate is sustained where nothing is refused and the last answer comes no later after the end of the run than this share of its length."""
 
 _FIRST_RATE: Final = 1_000.0
 _STEP: Final = 1.5
@@ -77,7 +77,7 @@ class Meter:
             figures = self.run(first * _STEP**step, batch)
             if best is None or figures["events_per_second"] > best["events_per_second"]:
                 best = figures
-            if figures["refused"] or figures["behind_s"] > BEHIND_S:
+            if figures["refused"] or figures["behind_s"] > BEHIND * self._seconds:
                 break
         return best if best is not None else {}
 

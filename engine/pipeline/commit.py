@@ -16,7 +16,7 @@ from engine.pipeline.batch import Batch
 from engine.pipeline.owner import Owner
 from engine.pipeline.recent import RecentKeys
 from engine.pipeline.window_batch import WindowBatch
-from engine.ports import Clock, Group, Partial
+from engine.ports import Clock, CommittedClaim, Group, Partial
 
 
 class Committer:
@@ -82,10 +82,12 @@ class Committer:
             self._on_progress()
             if self._added and not (self._waits_for_more() and self._busy()):
                 self._committing, self._added, self._added_events = self._added, [], 0
-                await self._commit(self._committing)
+                committed = await self._commit(self._committing)
                 self._committing = []
                 self._on_progress()
                 self.changed.set()
+                if committed:
+                    await self._owner.insist(partial(self._owner.store.compact, committed))
 
     async def _aggregate_in_order(self) -> None:
         """Add the longest run of ready batches to the accumulators, and let go of their contents."""
@@ -111,7 +113,8 @@ class Committer:
     def _waits_for_more(self) -> bool:
         return self._added_events < self._gather_events
 
-    async def _commit(self, batches: Sequence[Batch]) -> None:
+    async def _commit(self, batches: Sequence[Batch]) -> list[CommittedClaim]:
+        """Commit, and answer; returns the claims that the store may now keep in its shorter form."""
         owner, seq = self._owner, batches[-1].seq
         partials = self._aggregator.capture(seq)
         if partials:
@@ -125,12 +128,14 @@ class Committer:
         self._counters.commits += 1
         self._counters.batches += len(batches)
         self._on_commit(batches)
+        committed = [claim for batch in batches for claim in owner.claims_of(batch)] if owner.store.compacts else []
         for batch in batches:
             self._recent.add([event for event, outcome in batch.counted if outcome.status == "accepted"])
             self._answers.end_all(batch.counted)
             batch.counted.clear()
         for batch in windows:
             batch.committed.set()
+        return committed
 
     async def _announce(self, partials: Sequence[Partial]) -> None:
         """Note the windows that are to be published; after their partials are written, and before these are committed."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from engine.errors import OwnerGone, StoreUnavailable
+from engine.event import ACCEPTED
 from engine.metrics import Counters
 from engine.pipeline.batch import Batch
-from engine.ports import Clock, StateStore
+from engine.ports import HELD, Claim, Clock, CommittedClaim, StateStore
 
 T = TypeVar("T")
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
@@ -150,6 +151,14 @@ class Owner:
             await self._clock.sleep(self._times.renew_ms)
             await before_renewal()
             await self.commit(0, 0)
+
+    def claims_of(self, batch: Batch) -> list[CommittedClaim]:
+        """The claims of the events that a committed batch published."""
+        return [
+            CommittedClaim(event.claim_key, Claim(self.id, batch.seq, event.checksum, HELD, event.takeovers), event.ttl_ms)
+            for event, outcome in batch.counted
+            if event.claim_key is not None and outcome.status == ACCEPTED
+        ]
 
     def settled(self, batch: Batch) -> None:
         """Take a batch out: every event of it has ended."""

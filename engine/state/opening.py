@@ -9,6 +9,8 @@ from engine.ports import Clock, StateStore
 from engine.settings import Settings
 from engine.state.memory import MemoryStateStore
 from engine.state.redis import RedisStateStore
+from engine.state.redis_compact import CompactRedisStateStore
+from engine.state.redis_form import check_form
 from engine.state.redis_start import check_redis
 from engine.state.sqlite import SqliteStateStore
 
@@ -19,6 +21,7 @@ async def open_store(settings: Settings, clock: Clock) -> StateStore:
         return MemoryStateStore(clock, settings.memory.max_claims)
     if settings.store == "redis":
         await check_redis(settings.redis)
-        return RedisStateStore(settings.redis)
+        await check_form(settings.redis)
+        return CompactRedisStateStore(settings.redis) if settings.redis.claims == "compact" else RedisStateStore(settings.redis)
     synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.sqlite.synchronous == "full" else "NORMAL"
     return SqliteStateStore(settings.sqlite.path, clock, synchronous, settings.sqlite.cache_bytes)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from engine.errors import StoreUnavailable
-from engine.ports import Change, Claim, Group, Judgement, Partial, StoredPartial, Told
+from engine.ports import Change, Claim, CommittedClaim, Group, Judgement, Partial, StoredPartial, Told
 from engine.redis_client import REDIS_FAILURES, failure_text
 from engine.settings import RedisSettings
 from engine.state.redis_keys import TAGS, RedisKeys, read_claim, read_note, read_partial, write_claim, write_note, write_partial
@@ -35,6 +35,8 @@ class RedisStateStore:
     Time is the server's. What has expired goes by itself. A commit is as safe as Redis keeps it: see docs/redis.md on `appendfsync` and
     `wait_replicas`. Nothing is connected before the first request.
     """
+
+    compacts = False
 
     def __init__(self, settings: RedisSettings) -> None:
         self._keys = RedisKeys(settings.prefix)
@@ -78,8 +80,11 @@ class RedisStateStore:
             names = [tagged[place][1] for place in part]
             arguments = [argument for place in part for argument in _change(changes[place])]
             calls.append(Call(names[0], SETTLE.call(names, arguments)))
-        values = _in_order(parts, await self._claims.write(calls))
+        values = in_order(parts, await self._claims.write(calls))
         return [None if value is None else read_claim(value) for value in values]
+
+    async def compact(self, claims: Sequence[CommittedClaim]) -> None:
+        """See StateStore. There is no shorter form here; `CompactRedisStateStore` has one."""
 
     async def judge(self, owner: str) -> Judgement:
         """See StateStore."""
@@ -117,7 +122,7 @@ class RedisStateStore:
         for part in parts:
             names = [tagged[place][1] for place in part]
             calls.append(Call(names[0], OWN.call(names, [owner])))
-        values = _in_order(parts, await self._aggregates.ask(calls))
+        values = in_order(parts, await self._aggregates.ask(calls))
         return [None if value is None else read_partial(group, owner, value) for group, value in zip(groups, values, strict=True)]
 
     async def partials(self, aggregation: str, key: str, from_ms: int, to_ms: int) -> list[StoredPartial]:
@@ -204,14 +209,14 @@ class RedisStateStore:
             await self._aggregates.close()
 
     @staticmethod
-    def _parts(nodes: Nodes, tagged: Sequence[_Tagged]) -> list[Sequence[int]]:
+    def _parts(nodes: Nodes, tagged: Sequence[_Tagged], most: int = MOST_KEYS) -> list[Sequence[int]]:
         """The places that go into a call each: of one tag in a cluster, never too many."""
         if not nodes.spread:
-            return [range(start, min(start + MOST_KEYS, len(tagged))) for start in range(0, len(tagged), MOST_KEYS)]
+            return [range(start, min(start + most, len(tagged))) for start in range(0, len(tagged), most)]
         by_tag: dict[int, list[int]] = {}
         for place, (tag, _) in enumerate(tagged):
             by_tag.setdefault(tag, []).append(place)
-        return [places[start : start + MOST_KEYS] for places in by_tag.values() for start in range(0, len(places), MOST_KEYS)]
+        return [places[start : start + most] for places in by_tag.values() for start in range(0, len(places), most)]
 
     async def _groups(self, aggregation: str, keys: Sequence[str], from_ms: int, to_ms: int) -> list[Group]:
         """The groups of these keys whose windows start in the range, by key and start."""
@@ -231,7 +236,7 @@ class RedisStateStore:
         for part in parts:
             names = [tagged[place][1] for place in part]
             calls.append(Call(names[0], GROUPS.call(names, [])))
-        fields = _in_order(parts, await self._aggregates.ask(calls))
+        fields = in_order(parts, await self._aggregates.ask(calls))
         return [
             [read_partial(group, owner.decode(), value) for owner, value in zip(row[::2], row[1::2], strict=True)]
             for group, row in zip(groups, fields, strict=True)
@@ -258,7 +263,7 @@ def _change(change: Change) -> tuple[str, str, str]:
     return write_claim(change.expected), new, "" if change.ttl_ms is None else str(change.ttl_ms)
 
 
-def _in_order(parts: Sequence[Sequence[int]], answers: Sequence[Sequence[Any]]) -> list[Any]:
+def in_order(parts: Sequence[Sequence[int]], answers: Sequence[Sequence[Any]]) -> list[Any]:
     """One answer for each place, from the answers of the parts."""
     by_place = {
         place: value for part, answer in zip(parts, answers, strict=True) for place, value in zip(part, answer, strict=True)

@@ -21,6 +21,7 @@ class RedisKeys:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._claims = [f"{prefix}:c:{{{tag:02}}}:".encode() for tag in range(TAGS)]
+        self._directories = [f"{prefix}:d:{{{tag:02}}}:".encode() for tag in range(TAGS)]
         self._groups = [f"{prefix}:a:{{{tag:02}}}:" for tag in range(TAGS)]
         self._windows = [f"{prefix}:w:{{{tag:02}}}:" for tag in range(TAGS)]
         self._notes = [f"{prefix}:n:{{{tag:02}}}:" for tag in range(TAGS)]
@@ -34,6 +35,15 @@ class RedisKeys:
         text = key.encode()
         tag = crc_hqx(text, 0) % TAGS
         return tag, self._claims[tag] + text
+
+    def form(self) -> bytes:
+        """The key that says in which form claims are kept."""
+        return f"{self._prefix}:m".encode()
+
+    def directory(self, tag: int, key: str) -> bytes:
+        """The directory of the buckets that a claim's fingerprint goes into: those of one event type and tag. The buckets' names begin with it."""
+        kind, colon, _ = key.partition(":")
+        return self._directories[tag] + kind.encode() if colon else self._directories[tag]
 
     def group(self, group: Group) -> tuple[int, bytes]:
         """The tag and key of one group and window."""

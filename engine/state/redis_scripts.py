@@ -13,10 +13,11 @@ Command = tuple[Argument, ...]
 
 
 class Script:
-    """One script; `text` is its source."""
+    """One script; `text` is its source: a file, with those of the functions that it uses in front."""
 
-    def __init__(self, name: str) -> None:
-        self.text = files("engine.state").joinpath("lua", f"{name}.lua").read_text("utf-8")
+    def __init__(self, name: str, *uses: str) -> None:
+        room = files("engine.state").joinpath("lua")
+        self.text = "\n".join(room.joinpath(f"{part}.lua").read_text("utf-8") for part in (*uses, name))
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def call(self, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Command:
@@ -26,6 +27,9 @@ class Script:
 
 CLAIM: Final = Script("claim")
 SETTLE: Final = Script("settle")
+CLAIM_COMPACT: Final = Script("claim_compact", "buckets")
+SETTLE_COMPACT: Final = Script("settle_compact", "buckets")
+COMPACT: Final = Script("compact", "buckets")
 OPEN: Final = Script("open")
 JUDGE: Final = Script("judge")
 KEEP: Final = Script("keep")
@@ -36,4 +40,19 @@ GROUPS: Final = Script("groups")
 ANNOUNCE: Final = Script("announce")
 WITHDRAW: Final = Script("withdraw")
 
-SCRIPTS: Final = (CLAIM, SETTLE, OPEN, JUDGE, KEEP, END, PARTIALS, OWN, GROUPS, ANNOUNCE, WITHDRAW)
+SCRIPTS: Final = (
+    CLAIM,
+    SETTLE,
+    CLAIM_COMPACT,
+    SETTLE_COMPACT,
+    COMPACT,
+    OPEN,
+    JUDGE,
+    KEEP,
+    END,
+    PARTIALS,
+    OWN,
+    GROUPS,
+    ANNOUNCE,
+    WITHDRAW,
+)

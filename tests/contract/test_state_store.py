@@ -6,11 +6,27 @@ from typing import Any, cast
 
 import pytest
 
-from engine.ports import COUNTED_BLOCKED, FREE, HELD, Change, Claim, Group, Judgement, Partial, StateStore, StoredPartial, Told
+from engine.ports import (
+    COMMITTED,
+    COUNTED_BLOCKED,
+    FREE,
+    HELD,
+    OTHER_CONTENT,
+    Change,
+    Claim,
+    CommittedClaim,
+    Group,
+    Judgement,
+    Partial,
+    StateStore,
+    StoredPartial,
+    Told,
+)
 from engine.settings import RedisSettings
 from engine.settings_values import RedisAddress
 from engine.state.memory import MemoryStateStore
 from engine.state.redis import RedisStateStore
+from engine.state.redis_compact import CompactRedisStateStore
 from engine.state.sqlite import PrivateSqliteStateStore, SqliteStateStore
 from engine.testing import ManualClock
 from tests.redis_servers import own_prefix
@@ -22,7 +38,7 @@ MINUTE_MS = 60_000
 LEASE_MS = 15_000
 
 
-SERVERS = ("redis", "redis cluster")
+SERVERS = ("redis", "redis cluster", "compact redis", "compact redis cluster")
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite of two workers", "private sqlite", *SERVERS])
@@ -34,7 +50,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def redis(request: pytest.FixtureRequest, kind: str) -> Iterator[tuple[RedisSettings, ServerTime]]:
     """Keys that no other test has, in a server or a cluster, and the time there."""
     prefix = own_prefix()
-    if kind == "redis":
+    if not kind.endswith("cluster"):
         server: RedisServer = request.getfixturevalue("redis_server")
         settings = RedisSettings(address=(RedisAddress(server.address),), prefix=prefix)
         clients = [server.client(db) for db in (settings.aggregation_db, settings.deduplication_db)]
@@ -74,7 +90,11 @@ async def store(request: pytest.FixtureRequest, kind: str, clock: ManualClock, t
         "sqlite of two workers": lambda: cast("StateStore", InTurns(tmp_path / "state.db", clock)),
         "private sqlite": lambda: PrivateSqliteStateStore(tmp_path / "state.db", clock),
     }
-    made = RedisStateStore(request.getfixturevalue("redis")[0]) if kind in SERVERS else makers[kind]()
+    if kind in SERVERS:
+        over = CompactRedisStateStore if kind.startswith("compact") else RedisStateStore
+        made: StateStore = over(request.getfixturevalue("redis")[0])
+    else:
+        made = makers[kind]()
     yield made
     await made.close()
 
@@ -156,6 +176,63 @@ async def test_an_expired_claim_cannot_be_changed(store: StateStore, clock: Manu
 
     held = Claim("o1", 1, 7, HELD, 0)
     assert await store.settle([Change("a", held, held._replace(mark=FREE))]) == [None]
+
+
+async def committed_claim(store: StateStore, *keys: str, checksum: int = 7, ttl_ms: int = HOUR_MS) -> list[CommittedClaim]:
+    """Claims that are made, and handed over as committed."""
+    await claim(store, "o1", 1, *keys, checksum=checksum, ttl_ms=ttl_ms)
+    claims = [CommittedClaim(key, Claim("o1", 1, checksum), ttl_ms) for key in keys]
+    await store.compact(claims)
+    return claims
+
+
+async def test_a_committed_claim_stays_known_and_so_does_its_content(store: StateStore) -> None:
+    await committed_claim(store, "a:1", "a:2")
+
+    same = Claim("", 0, 7, COMMITTED) if store.compacts else Claim("o1", 1, 7)
+    other = Claim("", 0, OTHER_CONTENT, COMMITTED) if store.compacts else Claim("o1", 1, 7)
+    assert await claim(store, "o2", 1, "a:1", "a:2", "a:3") == [same, same, None]
+    assert await claim(store, "o2", 2, "a:1", checksum=8) == [other]
+    assert await store.settle([Change("a:1", Claim("o1", 1, 7), None), Change("a:2", Claim("o1", 1, 8), None)]) == [same, other]
+
+
+async def test_a_repeated_or_late_request_changes_nothing_about_a_committed_claim(store: StateStore) -> None:
+    claims = await committed_claim(store, "a:1")
+    before = await claim(store, "o2", 1, "a:1")
+    held = Claim("o1", 1, 7)
+    await store.compact(claims)
+    await claim(store, "o1", 1, "a:1")
+
+    if store.compacts:
+        assert await store.settle([Change("a:1", held, held._replace(mark=FREE))]) == [Claim("", 0, 7, COMMITTED)]
+    assert await claim(store, "o2", 1, "a:1") == before
+
+
+async def test_only_a_claim_that_is_as_it_is_said_to_be_becomes_committed(store: StateStore) -> None:
+    await claim(store, "o1", 1, "a:1")
+    taken = Claim("o2", 3, 7, HELD, 1)
+    await store.settle([Change("a:1", Claim("o1", 1, 7), taken)])
+    await store.compact([CommittedClaim("a:1", Claim("o1", 1, 7), HOUR_MS), CommittedClaim("a:2", Claim("o1", 1, 7), HOUR_MS)])
+
+    assert await claim(store, "o3", 1, "a:1", "a:2") == [taken, None]
+
+
+async def test_a_committed_claim_lasts_its_time_and_at_most_a_quarter_longer(store: StateStore, clock: ManualClock) -> None:
+    await committed_claim(store, "a:1")
+    clock.advance(HOUR_MS - MINUTE_MS)
+    assert await claim(store, "o2", 1, "a:1") != [None]
+    clock.advance(MINUTE_MS + HOUR_MS // 4 + 1_000)
+
+    assert await claim(store, "o2", 1, "a:1") == [None]
+
+
+async def test_committed_claims_of_many_keys_and_times_to_live_are_all_known(store: StateStore) -> None:
+    keys = [f"answer:{number}" for number in range(700)]
+    for part, ttl_ms in enumerate((HOUR_MS, 24 * HOUR_MS)):
+        await committed_claim(store, *keys[part::2], ttl_ms=ttl_ms)
+
+    assert None not in await claim(store, "o2", 1, *keys)
+    assert await claim(store, "o2", 1, *(f"other:{number}" for number in range(700))) == [None] * 700
 
 
 async def test_an_owners_name_is_taken_once(store: StateStore) -> None:

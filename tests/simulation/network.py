@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import StoreUnavailable
-from engine.ports import Change, Claim, Group, Judgement, Partial, StateStore, StoredPartial, Told
+from engine.ports import Change, Claim, CommittedClaim, Group, Judgement, Partial, StateStore, StoredPartial, Told
 
 
 @dataclass(eq=False)
@@ -78,6 +78,11 @@ class RemoteStore:
         self._network = network
         self.dead = False
 
+    @property
+    def compacts(self) -> bool:
+        """See StateStore."""
+        return self._store.compacts
+
     async def _send(self, name: str, *args: Any) -> Any:
         if self.dead:
             raise StoreUnavailable("a dead process sends nothing")
@@ -98,6 +103,10 @@ class RemoteStore:
         """See StateStore."""
         found: list[Claim | None] = await self._send("settle", changes)
         return found
+
+    async def compact(self, claims: Sequence[CommittedClaim]) -> None:
+        """See StateStore."""
+        await self._send("compact", claims)
 
     async def judge(self, owner: str) -> Judgement:
         """See StateStore."""

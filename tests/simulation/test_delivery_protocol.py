@@ -14,8 +14,10 @@ import pytest
 
 from engine.rules.compiler import compile_rules
 from engine.rules.plan import Plan
+from engine.testing import ManualClock
 from tests.redis_servers import own_prefix
 from tests.redis_time import ServerTime
+from tests.simulation.compact_state import CompactSharedStore, SharedCompactRedis
 from tests.simulation.redis_state import SharedRedis
 from tests.simulation.run import run
 from tests.simulation.world import EVENT_TIME_MS, Client, Faults, World
@@ -75,8 +77,16 @@ def some_clients(seed: int) -> list[Client]:
 
 
 async def live_through(
-    plan: Plan, mix: str, seed: int, *, passing: bool, counting_blocked: bool, ack_received: bool = False
+    plan: Plan,
+    mix: str,
+    seed: int,
+    *,
+    passing: bool,
+    counting_blocked: bool,
+    ack_received: bool = False,
+    compact: bool = False,
 ) -> None:
+    clock = ManualClock()
     world = World(
         plan,
         seed,
@@ -86,6 +96,8 @@ async def live_through(
         lossy=(passing or ack_received) and bool(MIXES[mix].crash),
         counting_blocked=counting_blocked,
         ack_received=ack_received,
+        store_clock=clock,
+        shared=CompactSharedStore(clock) if compact else None,
     )
     await run(world)
 
@@ -108,8 +120,21 @@ def test_what_was_answered_as_received_goes_on_to_its_end(plans: dict[tuple[str,
         asyncio.run(live_through(plan, mix, seed, passing=passing, counting_blocked=False, ack_received=True))
 
 
+@pytest.mark.parametrize("on_failure", ["reject", "pass"])
 @pytest.mark.parametrize("mix", MIXES)
-async def test_every_law_holds_at_every_step_over_a_real_redis(redis_server: RedisServer, tmp_path: Path, mix: str) -> None:
+def test_every_law_holds_where_committed_claims_are_kept_in_a_short_form(
+    plans: dict[tuple[str, str], Plan], mix: str, on_failure: str
+) -> None:
+    for seed in range(max(1, SEEDS // 2)):
+        passing, plan = on_failure == "pass", plans[on_failure, "include"]
+        asyncio.run(live_through(plan, mix, seed, passing=passing, counting_blocked=True, compact=True))
+
+
+@pytest.mark.parametrize("form", [SharedRedis, SharedCompactRedis])
+@pytest.mark.parametrize("mix", MIXES)
+async def test_every_law_holds_at_every_step_over_a_real_redis(
+    redis_server: RedisServer, tmp_path: Path, mix: str, form: type[SharedRedis]
+) -> None:
     (tmp_path / "rules.yaml").write_text(
         RULES.replace("STORE_FAILURE", "reject").replace("COUNTED", "exclude").replace("max_keys", "retain: 3650d, max_keys")
     )
@@ -118,7 +143,7 @@ async def test_every_law_holds_at_every_step_over_a_real_redis(redis_server: Red
     for seed in range(REDIS_SEEDS):
         prefix = own_prefix()
         with redis_server.client(3) as claims, redis_server.client(2) as aggregates:
-            store = SharedRedis(redis_server.address, prefix, claims, aggregates)
+            store = form(redis_server.address, prefix, claims, aggregates)
             clock = ServerTime([claims], prefix)
             world = World(plan, seed, replace(MIXES[mix]), some_clients(seed), store_clock=clock, shared=store)
             try:
