@@ -39,9 +39,10 @@ def findings_of(directory: Path, **files: str) -> str:
 def help_of(*command: str) -> str:
     """What a command's `--help` prints."""
     printed = StringIO()
-    with pytest.MonkeyPatch.context() as wide, redirect_stdout(printed), pytest.raises(SystemExit, match="0"):
+    with pytest.MonkeyPatch.context() as wide, redirect_stdout(printed):
         wide.setenv("COLUMNS", "200")
-        main([*command, "--help"])
+        with pytest.raises(SystemExit, match="0"):
+            main([*command, "--help"])
     return printed.getvalue()
 
 
