@@ -31,6 +31,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, ht
         yield project, client
 
 
+def without_lines(findings: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Findings without the line that each is about, which a reload shows beside them."""
+    return [{name: value for name, value in finding.items() if name != "excerpt"} for finding in findings]
+
+
 def test_a_reload_finds_what_the_command_finds(
     running: tuple[Path, httpx.Client], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -43,7 +48,7 @@ def test_a_reload_finds_what_the_command_finds(
 
         answer = client.post("/rules/reload", params={"dry_run": 1})
 
-        assert (answer.status_code == 422) is bool(report["errors"]), case.name
+        assert without_lines((answer.status_code) == without_lines(422) is bool(report["errors"])), case.name
         assert answer.json()["findings"] == report["findings"], case.name
 
 
