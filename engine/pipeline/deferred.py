@@ -45,7 +45,8 @@ class DeferredQueue:
     def add(self, events: Iterable[Event], watermark_ms: int | None) -> None:
         """Keep events that are out and answered, with the watermark they were judged by."""
         for event in events:
-            event.body = bytes(memoryview(event.body))  # however it was made, it takes no more room than it has contents while it waits
+            # However it was made, it takes no more room than its contents while it waits.
+            event.body = bytes(memoryview(event.body))
             self._waiting.append((event, watermark_ms))
             self.size_bytes += event.size_bytes
 

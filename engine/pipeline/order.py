@@ -76,7 +76,8 @@ class Orderer:
         if not wait_ms and not self._held:
             return self._send_on(in_time_order(events))
         for event in events:
-            event.body = bytes(memoryview(event.body))  # however it was made, it takes no more room than it has contents while it waits
+            # However it was made, it takes no more room than its contents while it waits.
+            event.body = bytes(memoryview(event.body))
             due_ms = now_ms if event.time_ms + wait_ms <= watermark_ms else now_ms + wait_ms
             heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
             self.held_bytes += event.size_bytes
