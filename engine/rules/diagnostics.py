@@ -185,6 +185,13 @@ class Findings:
             edits = edits or ((Edit(span, fix),) if fix and sure else ())
             self._found.append(Finding(code, message, span, self._rule_id, help, fix, related, edits))
 
+    def extend(self, found: Iterable[Finding]) -> None:
+        """Keep findings that were made before, as they are."""
+        for finding in found:
+            self._has_errors = self._has_errors or not finding.code.startswith("W")
+            if len(self._found) < MAX_FINDINGS:
+                self._found.append(finding)
+
     def add_unknown(
         self, code: str, message: str, span: Span, word: str, known: Iterable[str], otherwise: str = "", prefix: str = ""
     ) -> None:
