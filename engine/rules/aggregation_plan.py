@@ -13,7 +13,7 @@ import orjson
 
 from engine.ports import StoredPartial
 from engine.rules.measures import MeasureKind, Slots, combine, measure_kind, merged
-from engine.rules.model import Aggregation, Condition, Ruleset
+from engine.rules.model import Aggregation, Condition, Measure, Ruleset
 from engine.rules.normalise import normalise
 from engine.rules.values import json_bytes
 from engine.rules.windows import panes_of, window_starts
@@ -37,11 +37,27 @@ class WindowValues(NamedTuple):
     values: dict[str, object]
 
 
+class Figure(NamedTuple):
+    """Where a measure stands among the slots, and what makes its figure of them; None for what is made of two other figures."""
+
+    name: str
+    result: Callable[[Slots], object] | None
+    place: slice
+
+
+class Combination(NamedTuple):
+    """A figure made of two others: `kind` is `ratio` or `difference`."""
+
+    name: str
+    kind: str
+    of: tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class AggregationPlan:
     """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does.
 
-    `topic` is where its closed windows go; None where they are not published.
+    `figures` has the measures in the order written. `plain`: what was encoded without a null is decoded as it stands. `topic` is where its closed windows go; None where they are not published.
     """
 
     rule: Aggregation
@@ -50,6 +66,9 @@ class AggregationPlan:
     slots_of: Mapping[str, tuple[MeasureKind, int]]
     initial: Callable[[], Slots]
     encode: Callable[[GroupList], bytes]
+    figures: tuple[Figure, ...]
+    combinations: tuple[Combination, ...]
+    plain: bool
     topic: str | None = None
 
     def decode(self, value: bytes) -> Slots:
@@ -57,6 +76,8 @@ class AggregationPlan:
         if not value:
             return self.initial()
         values = _loads(value)
+        if self.plain and b"null" not in value:
+            return values
         slots: Slots = []
         at = 0
         for kind in self.kinds:
@@ -66,16 +87,9 @@ class AggregationPlan:
 
     def values(self, slots: Slots) -> dict[str, object]:
         """Every measure's figure, in the order written."""
-        figures: dict[str, object] = {}
-        for measure in self.rule.measures:
-            if measure.name in self.slots_of:
-                kind, at = self.slots_of[measure.name]
-                figures[measure.name] = kind.result(slots[at : at + kind.width])
-            else:
-                figures[measure.name] = None
-        for measure in self.rule.measures:
-            if measure.of is not None:
-                figures[measure.name] = combine(measure.kind, *(figures[name] for name in measure.of))
+        figures = {name: None if result is None else result(slots[place]) for name, result, place in self.figures}
+        for name, kind, (left, right) in self.combinations:
+            figures[name] = combine(kind, figures[left], figures[right])
         return figures
 
 
@@ -91,7 +105,25 @@ def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
     kinds = tuple(kind for kind, _ in slots_of.values())
     topic = None if rule.emit is None else ruleset.routes[rule.emit.to].topic
     state_id = f"{rule.id}@{fingerprint(rule, ruleset)}"
-    return AggregationPlan(rule, state_id, kinds, slots_of, _initial(kinds), _encoder(kinds), topic)
+    return AggregationPlan(
+        rule,
+        state_id,
+        kinds,
+        slots_of,
+        _initial(kinds),
+        _encoder(kinds),
+        tuple(_figure(measure, slots_of) for measure in rule.measures),
+        tuple(Combination(measure.name, measure.kind, measure.of) for measure in rule.measures if measure.of is not None),
+        all(kind.plain for kind in kinds),
+        topic,
+    )
+
+
+def _figure(measure: Measure, slots_of: Mapping[str, tuple[MeasureKind, int]]) -> Figure:
+    if measure.name not in slots_of:
+        return Figure(measure.name, None, slice(0))
+    kind, at = slots_of[measure.name]
+    return Figure(measure.name, kind.result, slice(at, at + kind.width))
 
 
 def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:
@@ -112,13 +144,13 @@ def committed_value(partial: StoredPartial, committed: Mapping[str, int]) -> byt
 
 def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committed: Mapping[str, int]) -> list[WindowValues]:
     """The windows that these partials of one key make up, by start: merged over owners, and over panes."""
+    size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
     panes: dict[int, Slots] = {}
     for partial in stored:
         value = committed_value(partial, committed)
         if value:
             start_ms, slots = partial.group.start_ms, plan.decode(value)
             panes[start_ms] = merged(plan.kinds, panes[start_ms], slots) if start_ms in panes else slots
-    size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
     if size_ms == every_ms:
         return [WindowValues(start, start + size_ms, plan.values(panes[start])) for start in sorted(panes)]
     encoded = {start: json_bytes(_flat(plan.kinds, slots)) for start, slots in panes.items()}

@@ -5,6 +5,7 @@ Rule of the file: the plainest reading of the store's contract; a request is one
 
 from collections.abc import AsyncIterator, Sequence
 from itertools import islice
+from operator import itemgetter
 
 from engine.ports import HELD, Change, Claim, Clock, CommittedClaim, Group, Judgement, Partial, StoredPartial, Told
 
@@ -131,7 +132,7 @@ class MemoryStateStore:
     async def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
         """See StateStore."""
         panes = self._partials.get(aggregation, {})
-        for place in sorted((place for place in panes if from_ms <= place[0] < to_ms), key=lambda place: place[::-1]):
+        for place in sorted([place for place in panes if from_ms <= place[0] < to_ms], key=itemgetter(1, 0)):
             yield [_stored(owner, partial) for owner, partial in panes[place].items()]
 
     async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
