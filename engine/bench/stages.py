@@ -43,7 +43,7 @@ async def one_batch(processor: Processor, aggregator: Aggregator, seq: int, line
     submission = Submission(lines, input_name="bench", received_ms=clock.now_ms(), size_bytes=0, done=lambda _: None)
     decoded = generation.decode(submission)
     watch.lap("decode")
-    watermark_ms = stages.intake.orderer.watermark_ms("bench")
+    watermark_ms = stages.intake.orderer.watermark_ms("bench", plan.ruleset.events.wait_ms)
     ordered = stages.intake.orderer.arrange(decoded, plan.ruleset.events.wait_ms, 0)
     watch.lap("order")
     batch = Batch(seq, stages.deduplicator.join(ordered, 0), watermark_ms, 0)

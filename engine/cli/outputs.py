@@ -9,8 +9,7 @@ from importlib import import_module
 from typing import Final, cast
 
 from engine.egress.dead_letter import FileDeadLetters
-from engine.egress.file import AppendFile, FileEgress
-from engine.egress.shared_file import SharedAppendFile
+from engine.egress.file import FileEgress
 from engine.operations.objections import Objections, no_objections
 from engine.ports import DeadLetters, Egress
 from engine.rules.model import Ruleset
@@ -34,12 +33,11 @@ _Open = Callable[[Settings, Ruleset, FileDeadLetters], Awaitable[Outputs]]
 
 async def open_outputs(settings: Settings, ruleset: Ruleset) -> Outputs:
     """Open what the settings name. Raises SettingsInvalid where Kafka, or a topic that these rules name, cannot be used."""
-    open_file = AppendFile if settings.processor.workers == 1 else SharedAppendFile
-    letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync, open_file=open_file)
+    letters = FileDeadLetters(settings.dead_letters.path, fsync=settings.file.fsync)
     if settings.egress == "kafka":
         open_kafka = cast("_Open", import_module(_KAFKA).open_kafka)
         return await open_kafka(settings, ruleset, letters)
-    egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync, open_file=open_file)
+    egress = FileEgress(lambda topic: settings.file.path / f"{topic}.ndjson", fsync=settings.file.fsync)
     return Outputs(egress, letters, lambda: egress.problem, closing(egress.close, letters.close))
 
 

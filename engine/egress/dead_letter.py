@@ -1,12 +1,12 @@
 """The dead-letter output: a file of JSON lines for people to look at and to replay from."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 
-from engine.egress.file import AppendFile, LinesFile
+from engine.egress.shared_file import SharedAppendFile
 from engine.errors import EgressUnavailable
 from engine.event import DeadLetter, JsonObject
 from engine.rules.times import format_time
@@ -15,11 +15,10 @@ from engine.rules.times import format_time
 class FileDeadLetters:
     """Appends letters to one file, which is made when the first letter comes."""
 
-    def __init__(self, path: Path, *, fsync: bool, open_file: Callable[[Path], LinesFile] = AppendFile) -> None:
+    def __init__(self, path: Path, *, fsync: bool) -> None:
         self._path = path
-        self._open_file = open_file
         self._fsync = fsync
-        self._file: LinesFile | None = None
+        self._file: SharedAppendFile | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
@@ -37,7 +36,7 @@ class FileDeadLetters:
     def _append(self, lines: bytes) -> None:
         try:
             if self._file is None:
-                self._file = self._open_file(self._path)
+                self._file = SharedAppendFile(self._path)
             self._file.append(lines, fsync=self._fsync)
         except OSError as error:
             raise EgressUnavailable(f"dead letters cannot be written to `{self._path}`: {error.strerror}") from error

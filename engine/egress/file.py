@@ -1,63 +1,22 @@
 """Egress to files: one line of JSON a record, one file a topic.
 
 In: records, in order. Out: they are in the file, on the disk where `fsync` says so. Rule of the file: a line is whole
-or not there: what a crash or a full disk cut off is cut back to the last line end.
+or not there: what a crash or a full disk cut off is cut back to the last line end. Others may write to the same files.
 """
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
+from engine.egress.shared_file import SharedAppendFile
 from engine.errors import EgressUnavailable
 from engine.event import Record, Refusal
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 0.2
-_TAIL_BYTES = 1 << 16
-
-
-class LinesFile(Protocol):
-    """A file that only grows, by whole lines."""
-
-    def append(self, data: bytes, *, fsync: bool) -> None:
-        """Add whole lines. Raises OSError; then they may be added again."""
-
-    def close(self) -> None:
-        """Let go of the file."""
-
-
-class AppendFile:
-    """A file that only grows, by whole lines, and that nobody else writes to."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        self._end = whole_lines(self._fd)
-        os.ftruncate(self._fd, self._end)
-
-    def append(self, data: bytes, *, fsync: bool) -> None:
-        """Add whole lines. After OSError the file is as it was before the call."""
-        try:
-            view, at = memoryview(data), self._end
-            while view:
-                written = os.pwrite(self._fd, view, at)
-                view, at = view[written:], at + written
-            if fsync:
-                os.fdatasync(self._fd)
-        except OSError:
-            os.ftruncate(self._fd, self._end)
-            raise
-        self._end = at
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._fd)
 
 
 class FileEgress:
@@ -73,15 +32,13 @@ class FileEgress:
         *,
         fsync: bool,
         at_once: bool = False,
-        open_file: Callable[[Path], LinesFile] = AppendFile,
     ) -> None:
         self.problem: str | None = None
-        self._open_file = open_file
         self._path_of = path_of
         self._fsync = fsync
         self._at_once = at_once
         self._unwritten = 0
-        self._files: dict[str, LinesFile] = {}
+        self._files: dict[str, SharedAppendFile] = {}
         self._purges = 0
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="file-egress")
 
@@ -128,10 +85,10 @@ class FileEgress:
             self._append(topic, _joined(lines), purges)
         return []
 
-    def _file(self, topic: str) -> LinesFile:
+    def _file(self, topic: str) -> SharedAppendFile:
         file = self._files.get(topic)
         if file is None:
-            file = self._files[topic] = self._open_file(self._path_of(topic))
+            file = self._files[topic] = SharedAppendFile(self._path_of(topic))
         return file
 
     def _append(self, topic: str, data: bytes, purges: int) -> None:
@@ -158,16 +115,3 @@ def _nothing_refused() -> Awaitable[list[Refusal]]:
 def _joined(lines: list[bytes]) -> bytes:
     """The lines as one text, each with its end."""
     return b"\n".join([*lines, b""])
-
-
-def whole_lines(fd: int) -> int:
-    """The size of the file without a last line that has no end."""
-    size = os.fstat(fd).st_size
-    while size:
-        start = max(0, size - _TAIL_BYTES)
-        tail = os.pread(fd, size - start, start)
-        end = tail.rfind(b"\n")
-        if end >= 0:
-            return start + end + 1
-        size = start
-    return 0

@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from engine.egress.file import AppendFile
+from engine.egress.append_file import AppendFile
 from engine.egress.kafka_errors import words
 from engine.egress.kafka_options import Config
 from engine.errors import EgressUnavailable

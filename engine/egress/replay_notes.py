@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import orjson
 
-from engine.egress.file import AppendFile
+from engine.egress.append_file import AppendFile
 from engine.egress.letters import Letter, Mark
 from engine.errors import EgressUnavailable
 from engine.rules.times import format_time

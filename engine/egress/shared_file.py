@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.egress.file import whole_lines
+from engine.egress.append_file import whole_lines
 
 
 class SharedAppendFile:

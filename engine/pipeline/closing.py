@@ -43,12 +43,13 @@ class Closing:
         """Take in batches that are committed, while they still hold their events."""
         if not self._plan().aggregation_code.emits:
             return
+        wait_ms = self._plan().ruleset.events.wait_ms
         for batch in batches:
             if batch.counted:
                 name = batch.counted[0][0].submission.input
-                times_ms = [event.time_ms for event, _ in batch.counted]
-                seen_ms = [batch.watermark_ms] if batch.watermark_ms is not None else []
-                self._watermarks_ms[name] = max(*times_ms, *seen_ms, self._watermarks_ms.get(name, times_ms[0]))
+                come_ms = max(event.time_ms for event, _ in batch.counted) - wait_ms
+                seen_ms = come_ms if batch.watermark_ms is None else batch.watermark_ms
+                self._watermarks_ms[name] = max(come_ms, seen_ms, self._watermarks_ms.get(name, come_ms))
                 self.pending = True
         if self._late:
             self._late = False
@@ -66,13 +67,9 @@ class Closing:
                 self._late = True
 
     def closed_through_ms(self, plan: AggregationPlan) -> int | None:
-        """The start of the last window that is closed, with the time that late events are allowed; None before the first event.
-
-        Events that are held for their order may still be as much earlier than the others as they are held.
-        """
+        """The start of the last window that is closed, with the time that late events are allowed; None before the first event."""
         if not self._watermarks_ms:
             return None
         rule = plan.rule
-        come_ms = min(self._watermarks_ms.values()) - self._plan().ruleset.events.wait_ms
-        start_ms = come_ms - rule.allow_late_ms - rule.size_ms
+        start_ms = min(self._watermarks_ms.values()) - rule.allow_late_ms - rule.size_ms
         return start_ms - start_ms % rule.every_ms

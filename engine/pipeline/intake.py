@@ -114,7 +114,7 @@ class Intake:
             events += decoded
             if self.ack_received:
                 _answer(submission, decoded)
-        watermark_ms = self.orderer.watermark_ms(submissions[0].input) if submissions else None
+        watermark_ms = self.orderer.watermark_ms(submissions[0].input, wait_ms) if submissions else None
         events = self._deduplicator.join(events, now_ms)
         if self.draining and not submissions:
             return Arrival(generation, self.orderer.release(None), watermark_ms)

@@ -23,7 +23,7 @@ _by_time = attrgetter("time_ms")
 class Orderer:
     """Holds events that wait for earlier ones, and knows the last time that went on for each key.
 
-    Times are kept for the last `tracked_keys` to twice as many keys. `watermark_ms` is the highest event time seen. At most `max_held`
+    Times are kept for the last `tracked_keys` to twice as many keys. At most `max_held`
     events are held, which came in as at most `max_held_bytes`; `crowded_out` counts those that left early because of that.
     """
 
@@ -37,7 +37,7 @@ class Orderer:
         self._older: dict[str, int] = {}
         self._held: list[tuple[int, int, int, Event]] = []
         self._arrivals = count()
-        self._watermarks: dict[str, int] = {}
+        self._highest_ms: dict[str, int] = {}
 
     @property
     def held(self) -> list[Event]:
@@ -61,9 +61,16 @@ class Orderer:
         heapq.heapify(self._held)
         self.held_bytes = sum(entry[3].size_bytes for entry in self._held)
 
-    def watermark_ms(self, input_name: str) -> int | None:
-        """The highest event time seen on an input, None before its first event."""
-        return self._watermarks.get(input_name)
+    def watermark_ms(self, input_name: str, wait_ms: int) -> int | None:
+        """The watermark of an input: its highest event time, less what events are held for; None before its first event.
+
+        It never passes an event that is held, under whichever rules that began: what came in time for its window leaves in time.
+        """
+        highest_ms = self._highest_ms.get(input_name)
+        if highest_ms is None:
+            return None
+        passed_ms = highest_ms - wait_ms
+        return min(passed_ms, self._held[0][0]) if self._held else passed_ms
 
     def arrange(self, events: Sequence[Event], wait_ms: int, now_ms: int) -> list[Event]:
         """Take events of one input in; returns those that may go on. `now_ms` is monotonic."""
@@ -71,17 +78,16 @@ class Orderer:
             return self.release(now_ms)
         name = events[0].submission.input
         highest_ms = max([event.time_ms for event in events])
-        watermark_ms = max(highest_ms, self._watermarks.get(name, highest_ms))
-        self._watermarks[name] = watermark_ms
+        highest_ms = self._highest_ms[name] = max(highest_ms, self._highest_ms.get(name, highest_ms))
         if not wait_ms and not self._held:
             return self._send_on(in_time_order(events))
         for event in events:
             # However it was made, it takes no more room than its contents while it waits.
             event.body = bytes(memoryview(event.body))
-            due_ms = now_ms if event.time_ms + wait_ms <= watermark_ms else now_ms + wait_ms
+            due_ms = now_ms if event.time_ms + wait_ms <= highest_ms else now_ms + wait_ms
             heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
             self.held_bytes += event.size_bytes
-        due = self._pop_due(watermark_ms - wait_ms, now_ms)
+        due = self._pop_due(highest_ms - wait_ms, now_ms)
         return self._send_on([*due, *self._pop_crowd()])
 
     def release(self, now_ms: int | None) -> list[Event]:

@@ -11,7 +11,6 @@ import pytest
 
 from engine.egress.file import FileEgress
 from engine.egress.kafka_start import connect
-from engine.egress.shared_file import SharedAppendFile
 from engine.errors import EgressUnavailable
 from engine.event import Record, Refusal
 from engine.ports import Egress
@@ -31,7 +30,6 @@ class Place(NamedTuple):
 FILES: dict[str, dict[str, Any]] = {
     "in a thread": {"fsync": True},
     "at once": {"fsync": False, "at_once": True},
-    "shared": {"fsync": True, "open_file": SharedAppendFile},
 }
 
 
