@@ -65,7 +65,7 @@ def cluster_client(settings: RedisSettings, known: Iterable[RedisAddress] = ()) 
 
 def failure_text(error: BaseException) -> str:
     """What went wrong, in one line, without the request that it happened to."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
@@ -83,11 +83,12 @@ def _tls(settings: RedisSettings) -> dict[str, Any]:
     """What redis-py wants to be told of TLS; nothing where there is none."""
     if not settings.tls:
         return {}
-    files = {"ssl_ca_certs": settings.tls_ca_file, "ssl_certfile": settings.tls_cert_file, "ssl_keyfile": settings.tls_key_file}
-    for path in files.values():
-        if path is not None and not path.is_file():
-            raise SettingsInvalid(f"redis: `{path}`, a file for TLS, is not there")
-    return {"ssl_cert_reqs": "required"} | {name: str(path) for name, path in files.items() if path is not None}
+    options = {"tls_ca_file": "ssl_ca_certs", "tls_cert_file": "ssl_certfile", "tls_key_file": "ssl_keyfile"}
+    files = {name: path for name in options if (path := getattr(settings, name)) is not None}
+    for name, path in files.items():
+        if not path.is_file():
+            raise SettingsInvalid(f"`redis.{name}` is `{path}` (REDIS_{name.upper()}): there is no such file")
+    return {"ssl_cert_reqs": "required"} | {options[name]: str(path) for name, path in files.items()}
 
 
 def _check(settings: RedisSettings) -> None:

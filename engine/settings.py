@@ -230,7 +230,9 @@ class KafkaSettings(_Section):
     ssl_certificate: Annotated[Path | None, Env("KAFKA_SSL_CERTIFICATE")] = None
     ssl_key: Annotated[Path | None, Env("KAFKA_SSL_KEY")] = None
     ssl_key_password: Annotated[SecretStr | None, Env("KAFKA_SSL_KEY_PASSWORD")] = None
-    compression: Annotated[Literal["none", "gzip", "snappy", "lz4", "zstd"], Env("KAFKA_COMPRESSION")] = "lz4"
+    compression: Annotated[
+        Literal["none", "gzip", "snappy", "lz4", "zstd"], BeforeValidator(read_lower), Env("KAFKA_COMPRESSION")
+    ] = "lz4"
     linger_ms: Annotated[int, duration("0ms", "1m"), Env("KAFKA_LINGER")] = Field(default=1, validation_alias="linger")
     start_timeout_ms: Annotated[int, duration("1s", "10m"), Env("KAFKA_START_TIMEOUT")] = Field(
         default=10_000, validation_alias="start_timeout"

@@ -5,6 +5,7 @@ came from; or findings, in the words and forms of those of rules. Rule of the fi
 one is never shown.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.settings_file import FileValues, Placed, read_settings_file
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_USER_OF_URL: Final = re.compile(r"(?<=//)[^/\s@]*(?=@|…)")
 _OWN_PREFIX: Final = "EVENT_PROCESSOR_"
 
 
@@ -155,7 +157,7 @@ def _validated(
         for fault in error.errors(include_url=False):
             name = next(name for name in settings if fault["loc"][: name.count(".") + 1] == tuple(name.split(".")))
             seen = placed[name]
-            is_what = "cannot be used" if settings[name].secret else f"is `{shown(seen.text)}`"
+            is_what = "cannot be used" if settings[name].secret else f"is `{_without_password(shown(seen.text))}`"
             findings.add("C003", f"`{name}` {is_what}; expected {_expected(fault)}", seen.span)
         return None
 
@@ -184,4 +186,9 @@ def _shown_text(data: bytes, settings: Mapping[str, Setting], in_file: FileValue
             start = span.col - 1 if number == span.line else 0
             end = span.end_col - 1 if number == span.end_line else len(line)
             line[start:end] = "*" * (min(end, len(line)) - start)
-    return "\n".join("".join(line) for line in lines)
+    return _without_password("\n".join("".join(line) for line in lines))
+
+
+def _without_password(text: str) -> str:
+    """The text, as long as it was, without what an address has of a user and a password: there may be one where none belongs."""
+    return _USER_OF_URL.sub(lambda found: "*" * len(found[0]), text)

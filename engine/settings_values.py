@@ -148,7 +148,12 @@ def read_redis_addresses(value: object) -> tuple[RedisAddress, ...]:
     parts = value.split(",") if isinstance(value, str) else list(value) if isinstance(value, tuple | list) else []
     addresses = tuple(RedisAddress(part.strip()) for part in parts)
     if not addresses or not all(address.host and address.port <= 65_535 for address in addresses):
-        raise ValueError("`host:port`, such as `localhost:6379`; with `cluster: true` several")
+        other = (
+            ", and no URL: `redis.password`, `redis.tls` and the databases are settings of their own"
+            if "://" in str(value)
+            else ""
+        )
+        raise ValueError(f"`host:port`, such as `localhost:6379`{other}; with `cluster: true` several")
     return addresses
 
 

@@ -44,13 +44,19 @@ UNREACHABLE: Final = frozenset(
 )
 """Nothing can be sent for now. What was handed over stays with the producer, which tries again."""
 
+NO_IDENTITY: Final = (
+    "this user gets no producer id; give it the right `Write` on its topics, "
+    "and with brokers before 3.0 `IdempotentWrite` on the cluster as well"
+)
+"""Every producer asks for an identity before it sends anything, and is of no more use where it is refused one."""
+
 _SENTENCES: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "the topic does not exist",
     KafkaError._UNKNOWN_TOPIC: "the topic does not exist",
     KafkaError._UNKNOWN_PARTITION: "a partition of the topic is gone",
     KafkaError._DESTROY: "a partition of the topic is gone",
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "this user may not write to the topic",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user may not write to the cluster",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "this user may not write to the topic; give it the right `Write` there",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user may not write; give it the right `IdempotentWrite` on the cluster",
     KafkaError.TOPIC_EXCEPTION: "the name is none that a topic can have",
     KafkaError._INVALID_ARG: "the name is none that a topic can have",
     KafkaError.MSG_SIZE_TOO_LARGE: "larger than the broker takes (`max.message.bytes` of the topic)",

@@ -67,7 +67,9 @@ def producer_config(settings: KafkaSettings) -> Config:
     try:
         Producer(config).close()
     except KafkaException as error:
-        raise SettingsInvalid(f"the settings of Kafka cannot be used: {error.args[0].str()}; see `kafka.options`") from None
+        raise SettingsInvalid(
+            f"the settings of Kafka cannot be used: {error.args[0].str()}; see `kafka.options`, whose names are those of librdkafka"
+        ) from None
     return config
 
 

@@ -73,6 +73,11 @@ class Piece:
         return self.failed < len(self.records)
 
     @property
+    def acknowledged(self) -> int:
+        """How many records of it are known to be out so far."""
+        return len(self.records) - self.pending - self.failed
+
+    @property
     def failed(self) -> int:
         """How many reports tell of an error."""
         return len(self._failed)

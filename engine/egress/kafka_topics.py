@@ -82,6 +82,8 @@ class Topics:
     def _unreachable(self, errors: Sequence[KafkaError]) -> str:
         servers = self._settings.bootstrap_servers
         for error in errors:
+            if error.code() == KafkaError._AUTHENTICATION and "mechanism handshake failed" in error.str():
+                return f"Kafka at `{servers}` has no such log-in: {error.str()}; see `kafka.sasl_mechanism` and `kafka.security_protocol`"
             if error.code() == KafkaError._AUTHENTICATION:
                 return f"Kafka at `{servers}` does not let this user in: {error.str()}; see `kafka.sasl_username` and `kafka.sasl_password`"
             if error.code() == KafkaError._SSL:

@@ -18,6 +18,8 @@ from engine.state.redis_keys import RedisKeys
 
 _log = logging.getLogger(__name__)
 _OLDEST: Final = (6, 2)
+_NO_LOGIN: Final = "it wants a password"
+_TLS_HINT: Final = {True: ", `redis.tls` (REDIS_TLS), which is on", False: ", `redis.tls` (REDIS_TLS), which is off"}
 _SECTIONS: Final = ("server", "memory", "replication", "persistence", "cluster")
 
 
@@ -117,8 +119,9 @@ async def _info(settings: RedisSettings, address: RedisAddress) -> dict[str, Any
         for section in _SECTIONS:
             said |= await client.info(section)
     except (AuthenticationError, AuthenticationWrongNumberOfArgsError) as error:
+        why = failure_text(error)
         raise SettingsInvalid(
-            f"redis: the server at `{address}` does not let us in: {failure_text(error)}; "
+            f"redis: the server at `{address}` does not let us in: {_NO_LOGIN if why.startswith('HELLO must be') else why}; "
             "look at `redis.password` (REDIS_PASSWORD) and `redis.username` (REDIS_USERNAME)"
         ) from None
     except NoPermissionError as error:
@@ -126,7 +129,7 @@ async def _info(settings: RedisSettings, address: RedisAddress) -> dict[str, Any
     except REDIS_FAILURES as error:
         raise SettingsInvalid(
             f"redis: the server at `{address}` cannot be used: {failure_text(error)}; "
-            "look at `redis.address` (REDIS_ADDRESS), and whether it runs"
+            f"look at `redis.address` (REDIS_ADDRESS){_TLS_HINT[settings.tls]}, and whether it runs"
         ) from None
     finally:
         await client.aclose()

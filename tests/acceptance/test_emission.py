@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,34 +11,15 @@ import httpx
 
 from tests.acceptance.crews import SEVERAL, complete, pids, wait_until
 from tests.acceptance.processes import TIMEOUT_S, Service, rulemill
-from tests.acceptance.samples import START_MS, WINDOW_MS, Event, answer, epoch_ms, ndjson, read_lines
+from tests.acceptance.samples import START_MS, WINDOW_MS, Event, answer, ndjson, read_lines
 from tests.acceptance.senders import Load, recount
+from tests.acceptance.windows import Windows, emitting, last_revisions
 from tests.redis_servers import own_prefix
 from tests.servers.kafka import make_topic, values
 from tools.servers.kafka import Kafka
 from tools.servers.redis import RedisServer
 
-Windows = Mapping[tuple[str, int], dict[str, int]]
-
-EMIT: Final = "    emit: {to: windows}\n"
-ROUTES: Final = "routes:\n  windows: {topic: windows}\n"
-
-
-def emitting(project: Path, *, late: str = "{allow: 1h, then: count}") -> Path:
-    """The project, with its windows published once they are closed."""
-    path = project / "rules" / "rules.yaml"
-    text = path.read_text().replace("    retain: 7d\n", f"    retain: 7d\n{EMIT}").replace("{allow: 1h, then: count}", late)
-    path.write_text(text + ROUTES)
-    return project
-
-
-def last_revisions(records: list[dict[str, Any]]) -> Windows:
-    """What each window was told as in the end. No revision may say two things."""
-    told: defaultdict[tuple[str, int], dict[int, dict[str, int]]] = defaultdict(dict)
-    for record in records:
-        revisions = told[record["key"], epoch_ms(record["start"])]
-        assert revisions.setdefault(record["revision"], record["values"]) == record["values"], "a revision says two things"
-    return {window: revisions[max(revisions)] for window, revisions in told.items()}
+RULES: Final = Path("rules", "rules.yaml")
 
 
 def process(project: Path, events: list[Event]) -> dict[str, Any]:
@@ -56,7 +35,7 @@ def post(service: Service, *events: Event) -> None:
 
 
 def test_each_window_that_a_file_closes_comes_out_once_and_those_still_open_do_not(project: Path) -> None:
-    emitting(project, late="{allow: 0s, then: count}")
+    emitting(project / RULES, late="{allow: 0s, then: count}")
     events = [answer(f"e{n}", user=f"u{n % 30}", at=START_MS + n * 1_000, points=n % 7, took_ms=n) for n in range(1_500)]
 
     summary = process(project, events)
@@ -71,7 +50,7 @@ def test_each_window_that_a_file_closes_comes_out_once_and_those_still_open_do_n
 
 
 def test_what_comes_after_the_end_is_a_revision_with_all_that_came(project: Path) -> None:
-    emitting(project, late="{allow: 0s, then: count}")
+    emitting(project / RULES, late="{allow: 0s, then: count}")
     windows = project / "out" / "windows.ndjson"
     with Service(project) as service:
         post(service, answer("a", points=1), answer("b", at=START_MS + 3 * WINDOW_MS))
@@ -89,7 +68,7 @@ def test_what_comes_after_the_end_is_a_revision_with_all_that_came(project: Path
 
 
 def test_where_late_events_are_routed_elsewhere_a_window_is_told_once(project: Path) -> None:
-    emitting(project, late="{allow: 0s, then: {route: windows}}")
+    emitting(project / RULES, late="{allow: 0s, then: {route: windows}}")
     on_time = [answer("a", points=1), answer("b", at=START_MS + 3 * WINDOW_MS)]
     lines = [*on_time, *[answer(f"x{n}", at=START_MS + 3 * WINDOW_MS + n) for n in range(30_000)], answer("c", points=10)]
 
@@ -100,7 +79,7 @@ def test_where_late_events_are_routed_elsewhere_a_window_is_told_once(project: P
 
 
 def test_a_window_that_a_killed_service_left_behind_is_told_by_the_next(project: Path) -> None:
-    emitting(project)
+    emitting(project / RULES)
     windows = project / "out" / "windows.ndjson"
     with Service(project) as service:
         post(service, answer("a", points=5, at=START_MS - 2 * 3_600_000))
@@ -117,8 +96,7 @@ def test_workers_over_redis_and_kafka_tell_every_window_as_it_is_in_the_end_thou
     project: Path, redis_server: RedisServer, kafka: Kafka
 ) -> None:
     events_topic, windows_topic = make_topic(kafka.bootstrap, 3), make_topic(kafka.bootstrap, 3)
-    rules = emitting(project, late="{allow: 0s, then: count}") / "rules" / "rules.yaml"
-    rules.write_text(rules.read_text().replace("{topic: windows}", f"{{topic: {windows_topic}}}"))
+    emitting(project / RULES, topic=windows_topic, late="{allow: 0s, then: count}")
     variables = {
         "EVENT_PROCESSOR_LEASE": "3s",
         "STATE_STORE": "redis",

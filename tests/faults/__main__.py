@@ -11,7 +11,7 @@ from tests.faults.kinds import FAULTS
 from tests.faults.run import run
 from tools.servers.faults import CannotRun
 from tools.servers.kafka import Kafka
-from tools.servers.redis import RedisServer
+from tools.servers.redis import RedisCluster, RedisServer
 
 
 def main() -> int:
@@ -24,14 +24,18 @@ def main() -> int:
     parser.add_argument(
         "--fault", action="append", choices=sorted(FAULTS), help="one kind of fault; can be given again (default: kill)"
     )
+    parser.add_argument("--compact", action="store_true", help="claims are kept compactly (`redis.claims: compact`)")
+    parser.add_argument("--emit", action="store_true", help="closed windows are published, and recounted as well")
+    parser.add_argument("--cluster", action="store_true", help="three masters of a Redis Cluster instead of one server")
+    parser.add_argument("--brokers", type=int, default=1, metavar="N", help="brokers of Kafka (default: 1)")
     arguments = parser.parse_args()
     _say(f"seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="rulemill-faults-", ignore_cleanup_errors=True) as place:
         try:
             with (
-                RedisServer(Path(place, "redis")) as redis,
-                Kafka(Path(place, "kafka")) as kafka,
-                site(Path(place), redis, kafka, arguments.lease) as ready,
+                (RedisCluster if arguments.cluster else RedisServer)(Path(place, "redis")) as redis,
+                Kafka(Path(place, "kafka"), brokers=arguments.brokers) as kafka,
+                site(Path(place), redis, kafka, arguments.lease, compact=arguments.compact, emit=arguments.emit) as ready,
             ):
                 report = run(ready, arguments.seed, arguments.fault or ["kill"], arguments.kills, arguments.seconds)
                 if report.breaches:

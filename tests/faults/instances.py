@@ -27,9 +27,10 @@ from confluent_kafka.admin import (
 
 from tests.acceptance.processes import TIMEOUT_S, Service
 from tests.acceptance.samples import Event, write_rules
+from tests.acceptance.windows import emitting
 from tests.servers.kafka import make_topic, values
 from tools.servers.kafka import USERS, Kafka
-from tools.servers.redis import RedisServer
+from tools.servers.redis import RedisCluster, RedisServer
 
 INSTANCES: Final = 2
 WORKERS: Final = 2
@@ -42,40 +43,62 @@ _ENDED: Final = ("accepted", "duplicate", "blocked", "rejected", "retry", "in_fl
 
 @dataclass(frozen=True)
 class Site:
-    """Everything that faults can be done to."""
+    """Everything that faults can be done to. `windows` is the topic of closed windows, empty where none are published."""
 
     instances: list[Service]
-    redis: RedisServer
+    redis: RedisServer | RedisCluster
     kafka: Kafka
     topic: str
+    windows: str
     lease_s: float
+
+    @property
+    def nodes(self) -> list[RedisServer]:
+        """The servers that have the state between them."""
+        return self.redis.masters if isinstance(self.redis, RedisCluster) else [self.redis]
 
     def records(self) -> list[Event]:
         """Everything that is on the topic now."""
         return [json.loads(value) for value in values(self.kafka.bootstrap, self.topic)]
 
+    def closed_windows(self) -> list[Event]:
+        """Everything that is on the topic of closed windows now."""
+        return [json.loads(value) for value in values(self.kafka.bootstrap, self.windows)]
+
     def allow_writing(self, *, allowed: bool) -> None:
-        """Give the instances the right to write to the topic, or take it away."""
+        """Give the instances the right to write to the topics, or take it away."""
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
-        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE):
-            kind = (ResourceType.TOPIC, self.topic, ResourcePatternType.LITERAL, f"User:{_USER}", "*", operation)
-            if allowed:
-                right = AclBinding(*kind, AclPermissionType.ALLOW)
-                admin.create_acls([right])[right].result(TIMEOUT_S)
-            elif operation == AclOperation.WRITE:
-                same = AclBindingFilter(*kind, AclPermissionType.ALLOW)
-                admin.delete_acls([same])[same].result(TIMEOUT_S)
+        for topic in filter(None, (self.topic, self.windows)):
+            for operation in (AclOperation.WRITE, AclOperation.DESCRIBE):
+                kind = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{_USER}", "*", operation)
+                if allowed:
+                    right = AclBinding(*kind, AclPermissionType.ALLOW)
+                    admin.create_acls([right])[right].result(TIMEOUT_S)
+                elif operation == AclOperation.WRITE:
+                    same = AclBindingFilter(*kind, AclPermissionType.ALLOW)
+                    admin.delete_acls([same])[same].result(TIMEOUT_S)
 
 
 @contextmanager
-def site(directory: Path, redis: RedisServer, kafka: Kafka, lease_s: float) -> Iterator[Site]:
-    """Instances that serve. With `on_store_failure: reject`, since `pass` promises less while the store is away."""
-    topic = make_topic(kafka.bootstrap, 3)
+def site(
+    directory: Path, redis: RedisServer | RedisCluster, kafka: Kafka, lease_s: float, *, compact: bool = False, emit: bool = False
+) -> Iterator[Site]:
+    """Instances that serve. With `on_store_failure: reject`, since `pass` promises less while the store is away.
+
+    `compact` keeps claims compactly, and `emit` publishes closed windows. Topics have a replica on each of up to three brokers.
+    """
+    replicas = min(len(kafka.brokers), 3)
+    in_sync = str(max(1, replicas - 1))
+    topic, windows = (
+        make_topic(kafka.bootstrap, 3, replicas, min_insync_replicas=in_sync) if wanted else "" for wanted in (True, emit)
+    )
     variables = {
         "EVENT_PROCESSOR_WORKERS": str(WORKERS),
         "EVENT_PROCESSOR_LEASE": f"{round(lease_s * 1000)}ms",
         "STATE_STORE": "redis",
         "REDIS_ADDRESS": redis.address,
+        "REDIS_CLUSTER": str(isinstance(redis, RedisCluster)).lower(),
+        "REDIS_CLAIMS": "compact" if compact else "exact",
         "REDIS_PREFIX": topic,
         "REDIS_TIMEOUT": "800ms",
         "EVENT_EGRESS": "kafka",
@@ -87,13 +110,15 @@ def site(directory: Path, redis: RedisServer, kafka: Kafka, lease_s: float) -> I
     }
     with ExitStack() as stack:
         instances: list[Service] = []
-        made = Site(instances, redis, kafka, topic, lease_s)
+        made = Site(instances, redis, kafka, topic, windows, lease_s)
         made.allow_writing(allowed=True)
         for number in range(INSTANCES):
             place = directory / f"instance-{number}"
             place.mkdir(parents=True)
             rules = write_rules(place / "rules") / "rules.yaml"
             rules.write_text(rules.read_text().replace("ttl: 24h}", "ttl: 24h, on_store_failure: reject}"))
+            if emit:
+                emitting(rules, topic=windows, late="{allow: 0s, then: count}")
             instances.append(stack.enter_context(Service(place, **variables)))
         yield made
 

@@ -20,10 +20,14 @@ _WHOLE: Final = 0.3
 
 
 class Fault(NamedTuple):
-    """`reason` is how a line of `reasons` in the status begins that must be seen at least once when this fault was done."""
+    """`reason` is how a line of `reasons` in the status begins that must be seen at least once when this fault was done.
+
+    `loses`: the store forgets what it had acknowledged, so that less is promised.
+    """
 
     do: Callable[[Site, random.Random], None]
     reason: str | None
+    loses: bool = False
 
 
 def _kill(site: Site, chance: random.Random) -> None:
@@ -47,28 +51,54 @@ def _zombie(site: Site, chance: random.Random) -> None:
 
 
 def _redis_pause(site: Site, chance: random.Random) -> None:
-    site.redis.pause()
+    node = chance.choice(site.nodes)
+    node.pause()
     time.sleep(chance.uniform(1.5, 1.5 + site.lease_s))
-    site.redis.resume()
+    node.resume()
 
 
 def _redis_restart(site: Site, chance: random.Random) -> None:
-    site.redis.kill()
+    node = chance.choice(site.nodes)
+    node.kill()
     time.sleep(chance.uniform(1, 2))
-    site.redis.start()
+    node.start()
+
+
+def _redis_empty(site: Site, chance: random.Random) -> None:
+    node = chance.choice(site.nodes)
+    node.kill()
+    node.lose_data()
+    time.sleep(chance.uniform(0, 2))
+    node.start()
 
 
 def _kafka_stop(site: Site, chance: random.Random) -> None:
-    site.kafka.brokers[0].kill()
+    """All brokers are gone at once."""
+    for broker in site.kafka.brokers:
+        broker.kill()
     time.sleep(chance.uniform(2, 4))
-    site.kafka.brokers[0].start()
-    site.kafka.wait()
+    site.kafka.mend()
+
+
+def _broker(site: Site, chance: random.Random) -> None:
+    """One broker is gone; of several, the others go on."""
+    chance.choice(site.kafka.brokers).kill()
+    time.sleep(chance.uniform(3, 6))
+    site.kafka.mend()
 
 
 def _topic(site: Site, chance: random.Random) -> None:
     """The topic takes no records: the right to write to it is gone for a while."""
     site.allow_writing(allowed=False)
     time.sleep(chance.uniform(2, 4))
+    site.allow_writing(allowed=True)
+
+
+def _rights(site: Site, chance: random.Random) -> None:
+    """As `topic`, and a worker stands still meanwhile: the producer that it begins anew with gets no identity."""
+    site.allow_writing(allowed=False)
+    _zombie(site, chance)
+    time.sleep(chance.uniform(1, 2))
     site.allow_writing(allowed=True)
 
 
@@ -91,8 +121,11 @@ FAULTS: Final = {
     "zombie": Fault(_zombie, "workers"),
     "redis-pause": Fault(_redis_pause, "store"),
     "redis-restart": Fault(_redis_restart, "store"),
+    "redis-empty": Fault(_redis_empty, "store", loses=True),
     "kafka-stop": Fault(_kafka_stop, "egress"),
+    "broker": Fault(_broker, None),
     "topic": Fault(_topic, "egress"),
+    "rights": Fault(_rights, "egress"),
     "term": Fault(_terminate, None),
 }
 """By the name that the command knows them under."""

@@ -14,11 +14,13 @@ from typing import Any, Final
 import httpx
 
 from tests.acceptance.processes import TIMEOUT_S
+from tests.acceptance.samples import Event
 from tests.faults.clients import Load
 from tests.faults.instances import WORKERS, Site, Watch, status
 from tests.faults.kinds import FAULTS
-from tests.faults.laws import breaches, copies
+from tests.faults.laws import breaches, breaches_after_loss, copies
 
+_LOSS: Final = "store: it has lost acknowledged writes"
 _QUIET_S: Final = 90
 """How long the end may take: what died last is taken over after a lease, and workers that died often are replaced after up to 30 s."""
 
@@ -68,10 +70,14 @@ def run(site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float
         done[kind] += 1
         time.sleep(max(0.0, due_s - time.monotonic()))
     waiting = load.finish(_QUIET_S)
-    whole = _whole(site)
+    lossy = any(FAULTS[kind].loses for kind in done)
+    whole = _whole(site, lossy=lossy)
     watch.stop()
     records = site.records()
-    found = [f"clients without final answers after {_QUIET_S} s: {waiting}"] if waiting else breaches(site, load, watch, records)
+    if waiting:
+        found = [f"clients without final answers after {_QUIET_S} s: {waiting}"]
+    else:
+        found = breaches_after_loss(load, watch, records) if lossy else breaches(site, load, watch, records)
     found += whole + _unsaid(done, watch)
     return Report(
         found,
@@ -88,24 +94,30 @@ def run(site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float
     )
 
 
-def _whole(site: Site) -> list[str]:
-    """Wait until every instance is well and holds nothing; says what is not so in time."""
+def _whole(site: Site, *, lossy: bool) -> list[str]:
+    """Wait until every instance is well and holds nothing; says what is not so in time. A loss of the store is said until a restart."""
     give_up_s = time.monotonic() + _QUIET_S
     while True:
         shown = [status(instance) for instance in site.instances]
-        if all(
-            one["status"] == "ok" and not one["ledger"]["in_flight"] and one["workers"]["running"] == WORKERS for one in shown
-        ):
-            return _lost_writes(site)
+        if all(_is_whole(one, lossy=lossy) for one in shown):
+            return _lost_writes(site, expected=lossy)
         if time.monotonic() > give_up_s:
             return [f"not whole again after {_QUIET_S} s: {[(one['status'], one['reasons'], one['ledger']) for one in shown]}"]
         time.sleep(0.1)
 
 
-def _lost_writes(site: Site) -> list[str]:
-    """No store lost anything here, and none may be said to have."""
+def _is_whole(shown: Event, *, lossy: bool) -> bool:
+    well = shown["status"] == "ok" or (lossy and shown["reasons"] == [_LOSS])
+    return well and not shown["ledger"]["in_flight"] and shown["workers"]["running"] == WORKERS
+
+
+def _lost_writes(site: Site, *, expected: bool) -> list[str]:
+    """A store that lost what it had acknowledged is said to have, and no other."""
     shown = [httpx.get(f"{instance.url}/metrics/processor", timeout=TIMEOUT_S).json() for instance in site.instances]
-    return [f"counted lost writes: {one['counters']['lost_writes']}" for one in shown if one["counters"]["lost_writes"]]
+    counted = [one["counters"]["lost_writes"] for one in shown]
+    if expected:
+        return [] if any(counted) else ["the store has lost acknowledged writes, and nobody counted it"]
+    return [f"counted lost writes: {number}" for number in counted if number]
 
 
 def _unsaid(done: Counter[str], watch: Watch) -> list[str]:

@@ -239,8 +239,15 @@ async def test_a_record_that_is_too_large_is_refused_and_no_other_one(broker: Ka
     assert sorted(values(broker.bootstrap, topic)) == sorted(record.value for record in small)
 
 
-async def test_what_a_producer_that_fails_for_good_had_not_got_out_is_never_called_delivered(
-    broker: Kafka, opened: Opening
+def take_all_rights(admin: AdminClient) -> None:
+    """A right to write to any topic at all is enough for a producer's identity."""
+    anything = (ResourceType.TOPIC, None, ResourcePatternType.ANY, "User:stranger", None, AclOperation.ANY)
+    all_rights = AclBindingFilter(*anything, AclPermissionType.ANY)  # type: ignore[arg-type]  # None is any name and any host
+    admin.delete_acls([all_rights])[all_rights].result(WAIT_S)
+
+
+async def test_a_user_who_gets_no_producer_id_is_told_of_once_and_waited_for(
+    broker: Kafka, opened: Opening, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Without a right to write to any topic a new producer gets no identity, and without one it fails for good."""
     topic = make_topic(broker.bootstrap)
@@ -251,17 +258,44 @@ async def test_what_a_producer_that_fails_for_good_had_not_got_out_is_never_call
     user = {"security_protocol": "sasl_plaintext", "sasl_username": "stranger", "sasl_password": SecretStr(USERS["stranger"])}
     egress = opened(broker.sasl_bootstrap, topic, **user)
     await all_out(send(egress, topic, 0))
-    anything = (ResourceType.TOPIC, None, ResourcePatternType.ANY, "User:stranger", None, AclOperation.ANY)
-    all_rights = AclBindingFilter(*anything, AclPermissionType.ANY)  # type: ignore[arg-type]  # None is any name and any host
-    admin.delete_acls([all_rights])[all_rights].result(WAIT_S)
+    take_all_rights(admin)
     await egress.purge()
+    caplog.clear()
 
-    for number in range(1, 4):
-        with pytest.raises(EgressUnavailable):
-            await asyncio.wait_for(egress.send(batch(topic, number)), WAIT_S)
-        await egress.purge()
-
+    await said(egress, "no producer id", "`Write`")
+    sent = send(egress, topic, 1, 2, 3)
+    async with asyncio.timeout(WAIT_S):
+        while not egress._line._number:  # noqa: ASYNC110 - another producer asks, in its own time
+            await asyncio.sleep(0.01)
+    await said(egress, "`Write`")
+    assert not any(one.done() for one in sent)
+    told = [line.getMessage() for line in caplog.records if line.levelname in {"ERROR", "CRITICAL"}]
+    assert len(told) == 1, told
+    assert capfd.readouterr().err == ""
     admin.create_acls([right])[right].result(WAIT_S)
+
+    await all_out([*sent, *send(egress, topic, 4)])
+    assert egress.problem is None
+    assert_each_once_and_in_order(broker.bootstrap, topic, 5)
+
+
+async def test_a_right_that_is_given_is_seen_without_a_record(broker: Kafka, opened: Opening) -> None:
+    topic = make_topic(broker.bootstrap)
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    kinds = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:stranger", "*")
+    seeing, writing = (
+        AclBinding(*kinds, right, AclPermissionType.ALLOW) for right in (AclOperation.DESCRIBE, AclOperation.WRITE)
+    )
+    admin.create_acls([writing])[writing].result(WAIT_S)
+    user = {"security_protocol": "sasl_plaintext", "sasl_username": "stranger", "sasl_password": SecretStr(USERS["stranger"])}
+    egress = opened(broker.sasl_bootstrap, topic, **user)
+    take_all_rights(admin)
+    admin.create_acls([seeing])[seeing].result(WAIT_S)
     await egress.purge()
-    await all_out(send(egress, topic, 1))
-    assert_each_once_and_in_order(broker.bootstrap, topic, 2)
+    await said(egress, "no producer id")
+
+    admin.create_acls([writing])[writing].result(WAIT_S)
+
+    async with asyncio.timeout(WAIT_S):
+        while egress.problem is not None:  # noqa: ASYNC110 - it looks by itself
+            await asyncio.sleep(0.01)

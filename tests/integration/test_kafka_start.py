@@ -53,7 +53,10 @@ def test_the_user_may_not_see_the_topic(kafka: Kafka, new_topic: NewTopics) -> N
 
     said = refusal(settings(kafka.sasl_bootstrap, **user), topic)
 
-    assert f"topic `{topic}`: this user may not write to the topic (TOPIC_AUTHORIZATION_FAILED)" in said
+    assert (
+        f"topic `{topic}`: this user may not write to the topic; give it the right `Write` there (TOPIC_AUTHORIZATION_FAILED)"
+        in said
+    )
 
 
 def test_the_user_may_see_the_topic_and_not_write_to_it(kafka: Kafka, new_topic: NewTopics) -> None:

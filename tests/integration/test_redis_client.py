@@ -98,7 +98,7 @@ async def test_with_tls_only_a_server_with_a_trusted_certificate_is_talked_to(
     ("others", "message"),
     [
         ({"wait_replicas": 1, "wait_timeout": 3_000}, "redis.wait_timeout is 3000ms and redis.timeout 2000ms"),
-        ({"tls": True, "tls_ca_file": Path("no-such-file")}, "`no-such-file`, a file for TLS, is not there"),
+        ({"tls": True, "tls_ca_file": Path("no-such-file")}, "`redis.tls_ca_file` is `no-such-file`"),
         ({"tls": True, "tls_key_file": Path("a.key")}, "redis.tls_cert_file and redis.tls_key_file go together"),
         ({"tls_ca_file": Path("ca.pem")}, "are for `redis.tls: true`"),
     ],

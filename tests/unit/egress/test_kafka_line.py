@@ -28,3 +28,17 @@ async def test_a_record_is_not_delivered_for_a_report_that_leaves_open_what_beca
         assert "may be out or not" in str(line.problem)
     finally:
         await line.end("the test is over")
+
+
+async def test_what_a_producer_that_got_something_out_fails_of_for_good_is_never_sent_again_by_another() -> None:
+    line = KafkaLine({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, lambda _, __: None)
+    try:
+        sent = line.send([Record("t", "k", b"v"), Record("t", "k", b"w")])
+        (piece,) = line._out
+        piece.pending -= 1  # one of the two is acknowledged
+        line._fail_for_good(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED))
+
+        with pytest.raises(EgressUnavailable, match="failed for good"):
+            await asyncio.wait_for(sent, 5)
+    finally:
+        await line.end("the test is over")
