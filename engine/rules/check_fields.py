@@ -11,20 +11,9 @@ from typing import Final
 
 from engine.rules.diagnostics import Edit, Findings, all_of, closest, shown
 from engine.rules.event_fields import EventFields, Fact, Root, element_root, follow, type_words
-from engine.rules.model import (
-    All,
-    AnyOf,
-    Condition,
-    FieldRef,
-    Not,
-    Path,
-    Ruleset,
-    Scalar,
-    Span,
-    Test,
-    Use,
-)
+from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Ruleset, Scalar, Test, Use
 from engine.rules.parse_operands import AGES, FLAGS, ORDER, TEXT, TEXT_LISTS
+from engine.rules.places import Span
 from engine.rules.uses import conditions_of, derived_paths, leaves, placed_values, transforms_of
 
 _SCALARS: Final = frozenset(("string", "number", "boolean"))

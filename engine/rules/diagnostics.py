@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 Severity = Literal["error", "warning"]
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.rules.diagnostics import Findings, shown
-from engine.rules.model import NOWHERE, FieldRef, ListRef, Scalar
+from engine.rules.model import FieldRef, ListRef, Scalar
 from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode, is_null
 from engine.rules.patterns import regex_fault
+from engine.rules.places import NOWHERE
 from engine.rules.reading import MAX_LIST_ITEMS, described, read_duration_ms, read_path
 from engine.rules.times import parse_time
 
