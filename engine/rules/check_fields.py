@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from engine.rules.check_ages import check_age
 from engine.rules.diagnostics import Edit, Findings, all_of, closest, shown
 from engine.rules.event_fields import EventFields, Fact, Root, element_root, follow, type_words
 from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Ruleset, Scalar, Test, Use
@@ -190,6 +191,8 @@ class _Walk:
             message = f"`{test.operator}` cannot test `{test.path.text}`, which is {type_words(types)}"
             self.findings.add("E403", message, test.span, help=_other_operator(test, types))
             return
+        if test.operator in AGES:
+            check_age(test, facts, self.findings)
         for value, span in placed_values(test):
             if types is not None:
                 self._type(test, value, span, types)
