@@ -30,7 +30,9 @@ def check_age(test: Test, facts: Sequence[Fact], findings: Findings) -> None:
         return
     operator = _AS_NUMBERS[test.operator]
     number = _in_unit_of(test)
-    help = f"a number is compared with `{operator}`, in the unit of the field" + ("" if number is None else f": `{operator}: {number}`")
+    help = f"a number is compared with `{operator}`, in the unit of the field" + (
+        "" if number is None else f": `{operator}: {number}`"
+    )
     edits = () if number is None else (Edit(test.span, operator), Edit(test.value_spans[0], str(number)))
     message = f"`{test.path.text}` is a number that is never a time, and `{test.operator}` asks how old a time is"
     findings.add("W623", message, test.span, help=help, edits=edits)
