@@ -259,7 +259,7 @@ def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
         return "write `true` or `false`, without quotes", ""
     if not isinstance(value, str) and "string" in types:
         return f"in quotes it is text: `'{shown(value)}'`", f"'{shown(value)}'"
-    return "", ""
+    return ("write `true` or `false`", "") if types == {"boolean"} else ("", "")
 
 
 def _other_operator(test: Test, types: frozenset[str]) -> str:
