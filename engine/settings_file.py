@@ -11,8 +11,8 @@ import orjson
 
 from engine.rules.diagnostics import Findings, did_you_mean, shown
 from engine.rules.loader import load_yaml
-from engine.rules.model import Span
 from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode, is_null
+from engine.rules.places import Span
 
 
 class Placed(NamedTuple):

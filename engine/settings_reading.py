@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from engine.errors import SettingsInvalid
 from engine.rules.diagnostics import Finding, Findings, did_you_mean, shown
 from engine.rules.loader import split_lines
-from engine.rules.model import Span
+from engine.rules.places import Span
 from engine.rules.reports import human
 from engine.settings_file import FileValues, Placed, read_settings_file
 

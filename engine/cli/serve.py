@@ -187,6 +187,7 @@ class Parts:
     live: LiveParts
     reloader: Reloader
     witness: Witness
+    shadow: ShadowRules | None
 
     def ask_for_rules(self) -> None:
         """Have every rules directory taken up, whatever the settings say of when."""
@@ -242,10 +243,10 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
     )
     of_all = None if member is None else member.snapshot
     endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store, of_all))]
-    endpoints += [] if shadow is None else shadow_endpoints(shadow)
+    endpoints += [] if shadow is None else shadow_endpoints(shadow.answer if member is None else member.shadow)
     try:
         service = EngineService(live, limits, member or reloader, enabled=settings.processor.enabled, snapshot=of_all)
-        yield Parts(processor, service, endpoints, watches, activity, live, reloader, Witness(onlookers))
+        yield Parts(processor, service, endpoints, watches, activity, live, reloader, Witness(onlookers), shadow)
     finally:
         for task in watching:
             task.cancel()

@@ -22,9 +22,10 @@ from engine.operations.rules_watch import RulesWatch
 from engine.settings import Settings
 from engine.workers.answers import answers
 from engine.workers.briefing import Briefing
-from engine.workers.channel import Handler
+from engine.workers.channel import Handler, NoAnswer
 from engine.workers.figures import FiguresOfAll
 from engine.workers.rules_of_all import RulesOfAll
+from engine.workers.shadows import ShadowsOfAll
 from engine.workers.sharing import ConnectionSharing
 from engine.workers.supervisor import Supervisor
 
@@ -71,8 +72,9 @@ async def _supervise(settings: Settings, on_disk: RulesOnDisk, mark: str, state:
         )
         counted = partial(count_in_store, settings)
         reloader = Reloader(rules, on_disk, state, mark, settings.rules.last_good, counted, objections_of(settings))
-        handlers.update(answers(supervisor, figures, reloader))
-        watching = asyncio.create_task(_watch(settings, reloader, supervisor), name="rules watch")
+        shadows = ShadowsOfAll(supervisor.serving)
+        handlers.update(answers(supervisor, figures, reloader, shadows))
+        watching = asyncio.create_task(_watch(settings, reloader, supervisor, shadows), name="rules watch")
         try:
             return await supervisor.run(partial(tell_address, address, demo=demo))
         finally:
@@ -81,11 +83,26 @@ async def _supervise(settings: Settings, on_disk: RulesOnDisk, mark: str, state:
                 await watching
 
 
-async def _watch(settings: Settings, reloader: Reloader, supervisor: Supervisor) -> None:
+async def _watch(settings: Settings, reloader: Reloader, supervisor: Supervisor, shadows: ShadowsOfAll) -> None:
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, SystemClock(), poll_ms=poll_ms, notices=settings.rules.watch)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop)
-    loop.add_signal_handler(signal.SIGHUP, watch.ask)
-    await watch.run()
+    asked = asyncio.Event()
+
+    def ask_for_rules() -> None:
+        watch.ask()
+        asked.set()
+
+    loop.add_signal_handler(signal.SIGHUP, ask_for_rules)
+    await asyncio.gather(watch.run(), _reload_shadows(asked, shadows))
+
+
+async def _reload_shadows(asked: asyncio.Event, shadows: ShadowsOfAll) -> None:
+    """Have all workers take up the rules in the shadow whenever that is asked for; where there are none, none answers."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        with suppress(NoAnswer):
+            await shadows.answer({"reload": True})

@@ -62,8 +62,8 @@ async def _serve(briefing: Briefing, given: GivenRules, rules: Rules) -> int:
         connections = stack.enter_context(socket(fileno=briefing.connections))
         parts = await stack.enter_async_context(open_parts(settings, rules, member))
         server = HandedServer(uvicorn_config(settings, parts), connections)
-        answers = WorkerAnswers(briefing.number, partial(observe, parts.live), given, parts.reloader)
-        handlers = {"figures": answers.figures, "stage": answers.stage, "swap": answers.swap}
+        answers = WorkerAnswers(briefing.number, partial(observe, parts.live), given, parts.reloader, parts.shadow)
+        handlers = {"figures": answers.figures, "stage": answers.stage, "swap": answers.swap, "shadow": answers.shadow}
         member.channel = await Channel.over(socket(fileno=briefing.channel), handlers)
         stack.callback(member.channel.close)
         ending = _Ending(member.channel, answers, server)

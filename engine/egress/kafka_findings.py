@@ -11,7 +11,8 @@ from engine.egress.kafka_options import producer_config
 from engine.egress.kafka_start import topics_of
 from engine.egress.kafka_topics import TopicReport, Topics
 from engine.rules.diagnostics import Finding, Findings
-from engine.rules.model import Ruleset, Span
+from engine.rules.model import Ruleset
+from engine.rules.places import Span
 from engine.rules.plan import Plan
 from engine.settings import Settings
 

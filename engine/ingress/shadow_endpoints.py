@@ -30,6 +30,11 @@ _SHADOW: Final[JsonObject] = {
         "differences": {"type": "object", "additionalProperties": _COUNT},
         "filters": {"type": "object", "additionalProperties": {"type": "object"}},
         "samples": {"type": "array", "items": {"type": "object"}, "description": "The newest events that they decide otherwise."},
+        "workers": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "null"]},
+            "description": "The ruleset that each worker tries, by number, where there are several; counts are of those that try `ruleset`.",
+        },
     },
 }
 
@@ -37,22 +42,20 @@ _SHADOW: Final[JsonObject] = {
 class Shadow(Protocol):
     """The ruleset that is tried."""
 
-    def as_json(self) -> JsonObject:
-        """What it is, and what it would have done otherwise."""
-
-    async def reload(self) -> bool:
-        """Take up what its directory holds; False where that is broken."""
+    async def __call__(self, *, reload: bool) -> tuple[bool, JsonObject]:
+        """What it is, and what it would have done otherwise; with `reload` after what its directory holds was taken up, and False where that is broken."""
 
 
 def shadow_endpoints(shadow: Shadow) -> list[Endpoint]:
     """`GET /rules/shadow` and `POST /rules/shadow/reload`."""
 
     async def show(_: Request) -> Response:
-        return json_response(shadow.as_json())
+        return json_response((await shadow(reload=False))[1])
 
     async def reload(_: Request) -> Response:
-        if await shadow.reload():
-            return json_response(shadow.as_json())
+        good, content = await shadow(reload=True)
+        if good:
+            return json_response(content)
         return problem(
             422, "rules_refused", "the shadow rules are broken, what was tried goes on; `GET /rules/shadow` has the findings"
         )

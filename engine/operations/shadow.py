@@ -78,6 +78,11 @@ class ShadowRules:
             self._take(await self.on_disk.compile(patient=False))
             return self.rejected is None
 
+    async def answer(self, *, reload: bool) -> tuple[bool, JsonObject]:
+        """What was seen; with `reload` after the contents were taken up, and False where they are broken."""
+        good = await self.reload() if reload else True
+        return good, self.as_json()
+
     def figures(self) -> dict[str, int]:
         """What is counted, by name; differences by `difference.KIND`."""
         trial = self.trial

@@ -18,7 +18,7 @@ import yaml
 from engine.rules.diagnostics import CODES, Finding, Findings, in_order, shown
 from engine.rules.edits import Places
 from engine.rules.loader import split_lines
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 _COMMENT: Final = re.compile(r"#\s*rulemill:\s*(?P<text>.*)")
 _ALLOW: Final = re.compile(r"allow\b\s*(?P<codes>[A-Za-z0-9, ]*?)(?:\s+because\b(?P<reason>.*))?\s*", re.ASCII)

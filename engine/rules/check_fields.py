@@ -9,22 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from engine.rules.check_ages import check_age
 from engine.rules.diagnostics import Edit, Findings, all_of, closest, shown
 from engine.rules.event_fields import EventFields, Fact, Root, element_root, follow, type_words
-from engine.rules.model import (
-    All,
-    AnyOf,
-    Condition,
-    FieldRef,
-    Not,
-    Path,
-    Ruleset,
-    Scalar,
-    Span,
-    Test,
-    Use,
-)
+from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Ruleset, Scalar, Test, Use
 from engine.rules.parse_operands import AGES, FLAGS, ORDER, TEXT, TEXT_LISTS
+from engine.rules.places import Span
 from engine.rules.uses import conditions_of, derived_paths, leaves, placed_values, transforms_of
 
 _SCALARS: Final = frozenset(("string", "number", "boolean"))
@@ -201,6 +191,8 @@ class _Walk:
             message = f"`{test.operator}` cannot test `{test.path.text}`, which is {type_words(types)}"
             self.findings.add("E403", message, test.span, help=_other_operator(test, types))
             return
+        if test.operator in AGES:
+            check_age(test, facts, self.findings)
         for value, span in placed_values(test):
             if types is not None:
                 self._type(test, value, span, types)
@@ -267,7 +259,7 @@ def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
         return "write `true` or `false`, without quotes", ""
     if not isinstance(value, str) and "string" in types:
         return f"in quotes it is text: `'{shown(value)}'`", f"'{shown(value)}'"
-    return "", ""
+    return ("write `true` or `false`", "") if types == {"boolean"} else ("", "")
 
 
 def _other_operator(test: Test, types: frozenset[str]) -> str:

@@ -11,11 +11,12 @@ from engine.rules.check_fields import check_fields
 from engine.rules.check_tests import check_tests
 from engine.rules.diagnostics import Findings, all_of, did_you_mean, shown
 from engine.rules.event_fields import schema_properties
-from engine.rules.model import Aggregation, Condition, Measure, Path, Ruleset, Span, Test, Use
+from engine.rules.model import Aggregation, Condition, Measure, Path, Ruleset, Test, Use
 from engine.rules.nodes import ListNode
 from engine.rules.parse_conditions import MAX_TESTS
 from engine.rules.parse_operands import item_check
 from engine.rules.parser import Written
+from engine.rules.places import Span
 from engine.rules.uses import conditions_of, derived_paths, leaves, lists_of, placed_values, routes_of
 
 MAX_NAMED_DEPTH: Final = 16

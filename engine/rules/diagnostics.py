@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 Severity = Literal["error", "warning"]
 
@@ -92,6 +92,7 @@ CODES: Final = {
     "W620": "anchors that tie one alternative only",
     "W621": "a dot in the name of a host that matches any character",
     "W622": "a ruleset that costs more per event than is usual",
+    "W623": "an age of a number that is never a time",
     "W801": "a filter without a matching and a non-matching test",
     "W901": "a comment that allows a finding and does not say why",
     "W902": "a comment that allows what cannot be allowed",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from engine.rules.diagnostics import Edit
 from engine.rules.loader import line_starts
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 
 class Places:

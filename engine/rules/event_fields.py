@@ -24,6 +24,7 @@ _SCHEMA_KEYWORDS_NOT_FOLLOWED: Final = (
     "$dynamicRef",
 )
 _MAX_REFERENCES: Final = 32
+_HOURS: Final = tuple(range(24))
 _NUMBER: Final = frozenset(("number",))
 _STRING: Final = frozenset(("string",))
 
@@ -82,6 +83,8 @@ class EventFields:
         return self._facts[path, types]
 
     def _find_facts(self, path: Path, types: frozenset[str] | None) -> list[Fact]:
+        if len(path.steps) > 1 and path.steps[0] == ENRICHMENT and path.steps[1] in {DERIVED, *self._ruleset.enrichment.sources}:
+            path = replace(path, steps=path.steps[1:], own=False)  # what records call it; conditions may as well
         first = path.steps[0] if path.steps else ""
         from_enrichment = not path.own and (first == DERIVED or first in self._ruleset.enrichment.sources)
         if first in self._written or (from_enrichment and ENRICHMENT in self._written):
@@ -263,7 +266,9 @@ def _computed_fact(derived: Derived) -> Fact:
             return Fact("declared", _STRING, labels if isinstance(labels, tuple) else None)
         case "part_of_day":
             return Fact("declared", _STRING, PARTS_OF_DAY)
-        case "difference" | "ratio" | "hour":
+        case "hour":
+            return Fact("declared", _NUMBER, _HOURS)
+        case "difference" | "ratio":
             return Fact("declared", _NUMBER)
     return OPEN
 

@@ -11,22 +11,8 @@ from engine.event import JsonObject
 from engine.rules.diagnostics import shown
 from engine.rules.explained_costs import Cost, cost_of
 from engine.rules.interpreter import Explanation, Truth
-from engine.rules.model import (
-    Action,
-    All,
-    Allow,
-    AnyOf,
-    Block,
-    Condition,
-    FieldRef,
-    ListRef,
-    Not,
-    SendTo,
-    Span,
-    Test,
-    Transform,
-    Use,
-)
+from engine.rules.model import Action, All, Allow, AnyOf, Block, Condition, FieldRef, ListRef, Not, SendTo, Test, Transform, Use
+from engine.rules.places import Span
 from engine.rules.values import MISSING
 from engine.rules.verdicts import Acted, Judged
 from engine.rules.why_not import Needed, count_of_tests, is_joint, why_not

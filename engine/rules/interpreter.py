@@ -25,7 +25,8 @@ from typing import Final
 
 from engine.event import JsonObject
 from engine.rules.matching import searcher
-from engine.rules.model import NOWHERE, All, AnyOf, Condition, FieldRef, ListRef, Not, Path, Ruleset, Scalar, Span, Test, Use
+from engine.rules.model import All, AnyOf, Condition, FieldRef, ListRef, Not, Path, Ruleset, Scalar, Test, Use
+from engine.rules.places import NOWHERE, Span
 from engine.rules.times import parse_time
 from engine.rules.values import MISSING, event_steps, fold, follow, kind_of, ordered_pair, read_address, same_kind
 

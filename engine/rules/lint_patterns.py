@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from engine.rules.diagnostics import Findings, shown
-from engine.rules.model import Span, Test
+from engine.rules.model import Test
 from engine.rules.nodes import ListNode, ScalarNode
 from engine.rules.parser import Written
 from engine.rules.pattern_marks import marks
+from engine.rules.places import Span
 from engine.rules.uses import conditions_of, leaves, lists_of
 
 _SPECIAL: Final = frozenset(r"\.+*?()[]{}|^$")

@@ -12,7 +12,8 @@ from engine.rules.diagnostics import Findings, Related
 from engine.rules.domains import ABSENT, OTHER_TEXT, Regions
 from engine.rules.formulas import ALWAYS, Atom, Figure, Formula, Place, every, places_in
 from engine.rules.lint_filters import MAX_COMPARED, changed_places, touches
-from engine.rules.model import Aggregation, Block, FieldRef, Filter, Path, Ruleset, Span, Transform
+from engine.rules.model import Aggregation, Block, FieldRef, Filter, Path, Ruleset, Transform
+from engine.rules.places import Span
 from engine.rules.reasoning import Reasoner
 from engine.rules.values import event_steps
 

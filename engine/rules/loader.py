@@ -13,8 +13,9 @@ from typing import Final
 import yaml
 
 from engine.rules.diagnostics import Findings, Related
-from engine.rules.model import Scalar, Span
+from engine.rules.model import Scalar
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from engine.rules.places import Span
 from engine.rules.yaml_faults import add_syntax_finding
 
 MAX_FILE_BYTES: Final = 1_048_576

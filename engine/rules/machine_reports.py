@@ -16,7 +16,7 @@ from junitparser import Failure, JUnitXml, TestCase, TestSuite
 from engine import __version__
 from engine.rules.code_pages import page_of
 from engine.rules.diagnostics import CODES, Edit, Finding
-from engine.rules.model import Span
+from engine.rules.places import Span
 from engine.rules.report_lines import concise_line, printable, total, with_advice
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"

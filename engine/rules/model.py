@@ -9,25 +9,11 @@ Times and durations are whole milliseconds. `None` for a duration means that the
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+from engine.rules.places import NOWHERE, Span
 
 Scalar = str | int | float | bool
-
-
-class Span(NamedTuple):
-    """Where something stands: a file, and 1-based lines and columns; the end is exclusive.
-
-    A tuple is made three times as fast as a frozen class, and of these there are more than of anything else.
-    """
-
-    file: str
-    line: int
-    col: int
-    end_line: int
-    end_col: int
-
-
-NOWHERE = Span("", 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

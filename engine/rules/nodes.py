@@ -6,7 +6,8 @@ stand in several places (an alias). They are tuples because these are made faste
 
 from typing import NamedTuple
 
-from engine.rules.model import Scalar, Span
+from engine.rules.model import Scalar
+from engine.rules.places import Span
 
 
 class ScalarNode(NamedTuple):

@@ -84,9 +84,13 @@ def _aggregation(entry: Entry, plugins: Collection[str], findings: Findings) -> 
     )
 
 
+_NO_KEY: Final = frozenset(("none", "null", "nothing", "all", "global", "system"))
+
+
 def _key_parts(node: Node | None, findings: Findings) -> tuple[Entry, ...]:
     if node is not None and not isinstance(node, MapNode):
         fix = f"{{{node.text.split('.')[-1]}: {node.text}}}" if isinstance(node, ScalarNode) and node.text else ""
+        fix = "{}" if isinstance(node, ScalarNode) and node.text.lower() in _NO_KEY else fix
         help = "name each part: `key: {user: user_id}`; `{}` is one group for the whole system"
         findings.add("E203", f"`key` is a map of named parts, not {described(node)}", node.span, help=help, fix=fix)
         return ()

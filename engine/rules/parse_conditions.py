@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from engine.rules.diagnostics import Edit, Findings, shown
-from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Span, Test, Use
+from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Test, Use
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null
 from engine.rules.parse_operands import EQUALITY, FLAGS, OPERATORS, ORDER, TEXT, TEXT_LISTS, VALUE_LISTS, Operand, read_operand
+from engine.rules.places import Span
 from engine.rules.reading import blank_edits, described, lacks_blank, read_boolean, read_key_path
 
 MAX_CONDITION_DEPTH: Final = 8

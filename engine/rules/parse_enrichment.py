@@ -46,8 +46,8 @@ def parse_enrichment(nodes: Sequence[Node], surroundings: Surroundings, findings
     for entry in named_entries(reader.take("derived"), "`derived`", findings, member=True):
         with findings.about(f"enrichment.derived.{entry.key}"):
             made = _derived(entry, findings)
-        if made:
-            derived[entry.key] = made
+        # One at fault is known all the same: whoever reads it has made no mistake.
+        derived[entry.key] = made or Derived(entry.key, "jmespath", ("@",), entry.key_span)
     reader.finish()
     return Enrichment(budget_ms, sources, derived)
 

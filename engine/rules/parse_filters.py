@@ -4,6 +4,7 @@ In: their nodes. Out: `model.Filter` and the named things that filters use. Rule
 list, in the order they are carried out.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 
@@ -58,6 +59,9 @@ def parse_filters(nodes: Sequence[Node], findings: Findings) -> tuple[Filter, ..
     return tuple(sorted(filters, key=lambda rule: rule.order))
 
 
+_TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+
+
 def parse_routes(nodes: Sequence[Node], findings: Findings) -> dict[str, Route]:
     """The declared destinations, by name."""
     routes: dict[str, Route] = {}
@@ -67,6 +71,9 @@ def parse_routes(nodes: Sequence[Node], findings: Findings) -> dict[str, Route]:
             if reader:
                 topic = reader.text("topic", required=True, example=f"topic: events.{entry.key}")
                 reader.finish()
+                if topic and not _TOPIC.fullmatch(topic):
+                    help = "use letters, digits, `.`, `_` and `-`, at most 249 characters"
+                    findings.add("E213", f"`{shown(topic)}` cannot be the name of a topic", entry.value.span, help=help)
                 routes[entry.key] = Route(entry.key, topic, entry.key_span)
     return routes
 

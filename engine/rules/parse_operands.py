@@ -5,13 +5,15 @@ where one is expected, a list where a list is; the finding for the other says wh
 """
 
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import Final
 
 from engine.rules.diagnostics import Findings, shown
-from engine.rules.model import NOWHERE, FieldRef, ListRef, Scalar
+from engine.rules.model import FieldRef, ListRef, Scalar
 from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode, is_null
 from engine.rules.patterns import regex_fault
+from engine.rules.places import NOWHERE
 from engine.rules.reading import MAX_LIST_ITEMS, described, read_duration_ms, read_path
 from engine.rules.times import parse_time
 
@@ -23,6 +25,10 @@ TEXT: Final = frozenset(("contains", "starts_with", "ends_with"))
 TEXT_LISTS: Final = frozenset(("contains_any", "contains_all", "starts_with_any", "ends_with_any"))
 VALUE_LISTS: Final = frozenset(("in", "not_in", "has_any", "has_all"))
 FLAGS: Final = frozenset(("exists", "is_null"))
+_PATH: Final = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)+", re.IGNORECASE)
+_LIKE_A_NAME: Final = re.compile(r"[a-z]+(?:_[a-z0-9]+)+")
+"""A value that may as well be the name of a list: which was meant is a guess."""
+
 AGES: Final = frozenset(("within", "older_than"))
 ELEMENTS: Final = frozenset(("some", "every"))
 OPERATORS: Final = (
@@ -96,7 +102,14 @@ def _many(operator: str, node: Node, findings: Findings) -> Operand | None:
             return None if network is None else (network,)
         single = next((one for one, many in _LIST_FORM.items() if many == operator), None)
         help = f"a single value is written `{single}: {node.text}`; a named list `{{list: {node.text}}}`" if single else ""
-        findings.add("E210", f"`{operator}` takes a list, not {described(node)}", node.span, help=help, fix=f"[{node.text}]")
+        findings.add(
+            "E210",
+            f"`{operator}` takes a list, not {described(node)}",
+            node.span,
+            help=help,
+            fix=f"[{node.text}]",
+            sure=not _LIKE_A_NAME.fullmatch(node.text),
+        )
         return None
     return _items(operator, node, findings)
 
@@ -235,7 +248,11 @@ def _order_help(text: str) -> tuple[str, str]:
         return "a time needs its time of day and its offset", f"{text}T00:00:00Z"
     if parse_time(f"{text}Z") is not None:
         return "a time needs its offset", f"{text}Z"
-    return "a time is written `2026-03-01T00:00:00Z`", ""
+    if text.startswith("{field:"):
+        return "without the quotes it is the value of that field", text
+    if _PATH.fullmatch(text):
+        return f"the value of another field is written `{{field: {text}}}`", f"{{field: {text}}}"
+    return "a number is written `10` or `0.5`, a time `2026-03-01T00:00:00Z`", ""
 
 
 def _between(node: Node, findings: Findings) -> tuple[Scalar, ...] | None:

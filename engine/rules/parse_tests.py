@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from engine.rules.diagnostics import Findings, Related, shown
-from engine.rules.model import RuleTest, Span
+from engine.rules.model import RuleTest
 from engine.rules.nodes import ListNode, MapNode, Node, is_null, plain_value
+from engine.rules.places import Span
 from engine.rules.reading import MapReader, described, read_choice, read_duration_ms, read_items, read_map, read_text
 from engine.rules.times import parse_time
 

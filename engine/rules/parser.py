@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from engine.rules.diagnostics import Edit, Findings
-from engine.rules.model import Events, Ruleset, Span
+from engine.rules.model import Events, Ruleset
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode
 from engine.rules.parse_aggregations import parse_aggregations
 from engine.rules.parse_enrichment import parse_enrichment
@@ -18,6 +18,7 @@ from engine.rules.parse_filters import parse_conditions, parse_filters, parse_li
 from engine.rules.parse_sources import Surroundings
 from engine.rules.parse_tests import parse_tests
 from engine.rules.paths import parse_path
+from engine.rules.places import Span
 from engine.rules.reading import MapReader, read_choice, read_map
 
 SECTIONS: Final = (

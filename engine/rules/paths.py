@@ -9,7 +9,8 @@ import re
 from typing import Final
 
 from engine.rules.diagnostics import shown
-from engine.rules.model import NOWHERE, Path, Span
+from engine.rules.model import Path
+from engine.rules.places import NOWHERE, Span
 
 MAX_PATH_CHARS: Final = 500
 MAX_PATH_STEPS: Final = 32

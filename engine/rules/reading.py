@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.rules.diagnostics import Edit, Findings, Related, all_of, shown
-from engine.rules.model import Path, Scalar, Span
+from engine.rules.model import Path, Scalar
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_of
 from engine.rules.paths import PathInvalid, parse_path
+from engine.rules.places import Span
 
 MAX_LIST_ITEMS: Final = 10_000
 MAX_NAME_CHARS: Final = 100

@@ -6,7 +6,7 @@ In: findings, or one. Out: a line without its break. Rule of the file: what come
 from collections.abc import Mapping, Sequence
 
 from engine.rules.diagnostics import MAX_FINDINGS, Finding
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 
 def place(span: Span) -> str:

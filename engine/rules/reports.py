@@ -12,7 +12,7 @@ from typing import Final
 from engine.rules.diagnostics import Finding
 from engine.rules.loader import split_lines
 from engine.rules.machine_reports import github, junit, sarif
-from engine.rules.model import Span
+from engine.rules.places import Span
 from engine.rules.report_lines import concise_line, place, total
 from engine.rules.snippets import snippet
 

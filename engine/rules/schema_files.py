@@ -11,9 +11,9 @@ import orjson
 
 from engine.rules.diagnostics import Findings
 from engine.rules.loader import MAX_FILE_BYTES
-from engine.rules.model import Span
 from engine.rules.nodes import Node, ScalarNode
 from engine.rules.parse_events import SchemaFile, named_schemas
+from engine.rules.places import Span
 from engine.rules.schemas import EventSchema, SchemaInvalid
 from engine.rules.snapshot import path_beside
 

@@ -7,7 +7,7 @@ two columns, combining ones none, tabs and unprintable ones are shown as one bla
 import unicodedata
 from collections.abc import Sequence
 
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 
 def snippet(span: Span, lines: Sequence[str], gutter: str, mark: str = "^", width: int = 160) -> list[str]:

@@ -22,11 +22,11 @@ from engine.rules.model import (
     RuleTest,
     Scalar,
     SendTo,
-    Span,
     Test,
     Transform,
     Use,
 )
+from engine.rules.places import Span
 
 _CONDITIONS: Final = (Test, All, AnyOf, Not, Use)  # a tuple is looked through faster than a union
 _OTHER_OPERANDS: Final = frozenset(("within", "older_than"))

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import yaml
 
 from engine.rules.diagnostics import Edit, Findings, Related
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 
 class _Wording(NamedTuple):

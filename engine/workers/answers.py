@@ -11,10 +11,11 @@ from engine.operations.reload import Reloader
 from engine.operations.snapshot import RulesLoad
 from engine.workers.channel import Handler
 from engine.workers.figures import FiguresOfAll, as_json
+from engine.workers.shadows import ShadowsOfAll
 from engine.workers.supervisor import Supervisor
 
 
-def answers(supervisor: Supervisor, figures: FiguresOfAll, reloader: Reloader) -> dict[str, Handler]:
+def answers(supervisor: Supervisor, figures: FiguresOfAll, reloader: Reloader, shadows: ShadowsOfAll) -> dict[str, Handler]:
     """By what is asked."""
 
     async def of_all(_: JsonObject) -> JsonObject:
@@ -30,7 +31,7 @@ def answers(supervisor: Supervisor, figures: FiguresOfAll, reloader: Reloader) -
         good, told = await reloader.reload_and_tell(dry_run=content["dry_run"])
         return {"good": good, "content": {**told, "workers": _rulesets(supervisor)}}
 
-    return {"figures": of_all, "rules": rules, "reload": reload}
+    return {"figures": of_all, "rules": rules, "reload": reload, "shadow": shadows.answer}
 
 
 def _rulesets(supervisor: Supervisor) -> JsonObject:

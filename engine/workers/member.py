@@ -10,6 +10,7 @@ from typing import Any, Final
 from engine.event import JsonObject
 from engine.ingress.problems import RequestRefused
 from engine.operations.reload import Reloader
+from engine.operations.shadow import ShadowRules
 from engine.operations.snapshot import Snapshot
 from engine.workers.briefing import arrived
 from engine.workers.channel import Channel, NoAnswer
@@ -43,6 +44,11 @@ class Membership:
         told: dict[str, Any] = await self._ask("reload", {"dry_run": dry_run}, _RELOAD_TIMEOUT_MS)
         return told["good"], told["content"]
 
+    async def shadow(self, *, reload: bool) -> tuple[bool, JsonObject]:
+        """What all workers have seen of the ruleset in the shadow. See ShadowRules.answer."""
+        told: dict[str, Any] = await self._ask("shadow", {"reload": reload}, _RELOAD_TIMEOUT_MS if reload else _RULES_TIMEOUT_MS)
+        return told["good"], told["shown"]
+
     async def _ask(self, what: str, content: JsonObject, timeout_ms: int) -> JsonObject:
         try:
             return await self.channel.ask(what, content, timeout_ms=timeout_ms)
@@ -54,11 +60,14 @@ class Membership:
 class WorkerAnswers:
     """What the supervisor may ask of one worker."""
 
-    def __init__(self, number: int, figures: Callable[[], Snapshot], given: GivenRules, reloader: Reloader) -> None:
+    def __init__(
+        self, number: int, figures: Callable[[], Snapshot], given: GivenRules, reloader: Reloader, shadow: ShadowRules | None
+    ) -> None:
         self._number = number
         self._figures = figures
         self._given = given
         self._reloader = reloader
+        self._shadow = shadow
 
     async def figures(self, _: JsonObject) -> JsonObject:
         """This worker's snapshot."""
@@ -79,6 +88,13 @@ class WorkerAnswers:
         if ended.rejected is not None:
             raise NoAnswer(ended.rejected.reason)
         return self.works_under()
+
+    async def shadow(self, wanted: dict[str, Any]) -> JsonObject:
+        """What this worker has seen of the ruleset in the shadow. Raises NoAnswer where it has none."""
+        if self._shadow is None:
+            raise NoAnswer("there is no ruleset in the shadow")
+        good, shown = await self._shadow.answer(reload=wanted["reload"])
+        return {"good": good, "shown": shown}
 
     def works_under(self) -> JsonObject:
         """The rules that this worker works under."""

@@ -15,8 +15,9 @@ from engine.rules.interpreter import evaluate
 from engine.rules.lint_filters import lint_filters
 from engine.rules.lint_logic import lint_logic, make_reasoners
 from engine.rules.lint_transforms import lint_transforms
-from engine.rules.model import Action, All, AnyOf, Block, Condition, Filter, Not, Path, Ruleset, SendTo, Span, Transform
+from engine.rules.model import Action, All, AnyOf, Block, Condition, Filter, Not, Path, Ruleset, SendTo, Transform
 from engine.rules.model import Test as Leaf
+from engine.rules.places import Span
 from engine.rules.verdicts import Judged, Verdict, judge
 from tests.property.filter_rules import enriched, routes, ruleset_of
 

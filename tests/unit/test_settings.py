@@ -58,26 +58,28 @@ def test_an_empty_file_and_empty_sections_are_the_defaults(tmp_path: Path, text:
     assert load_settings(write(tmp_path, text), {}) == Settings()
 
 
-def test_every_setting_can_be_written(tmp_path: Path) -> None:
-    text = """
-        http:
-          {host: "::1", port: 0, max_body: 2MiB, max_bodies: 3MiB, max_events: 5, max_event: 4096, max_head: 1KiB, max_connections: 9,
-           read_timeout: 5s, keep_alive: 0s, ingest_tokens: [one-token-00000001, "two-token-00000002="],
-           ingest_tokens_file: a/file, admin_tokens: 'three-token-000003, four-token-0000004', allow_unauthenticated: true}
-        processor:
-          {enabled: no, workers: 2, buffer_size: 3, buffer_memory: 1MiB, max_batch: 4, max_held: 5, max_deferred: 6, max_copies: 7,
-           recent_keys: 0, tracked_keys: 8, lease: 9s, shutdown_timeout: 1m}
-        rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json, shadow: tried}
-        store: memory
-        sqlite: {path: a b.db, synchronous: full}
-        memory: {max_claims: 5000}
-        egress: file
-        file: {path: records, fsync: "true"}
-        topic: a.b-c_d
-        ack: received
-        dead_letters: {path: dead.ndjson}
-    """
-    settings = load_settings(write(tmp_path, text), {})
+EVERY_SETTING = """
+http:
+  {host: "::1", port: 0, max_body: 2MiB, max_bodies: 3MiB, max_events: 5, max_event: 4096, max_head: 1KiB, max_connections: 9,
+   read_timeout: 5s, keep_alive: 0s, ingest_tokens: [one-token-00000001, "two-token-00000002="],
+   ingest_tokens_file: a/file, admin_tokens: 'three-token-000003, four-token-0000004', allow_unauthenticated: true}
+processor:
+  {enabled: no, workers: 2, buffer_size: 3, buffer_memory: 1MiB, max_batch: 4, max_held: 5, max_deferred: 6, max_copies: 7,
+   recent_keys: 0, tracked_keys: 8, lease: 9s, shutdown_timeout: 1m}
+rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json, shadow: tried}
+store: memory
+sqlite: {path: a b.db, synchronous: full}
+memory: {max_claims: 5000}
+egress: file
+file: {path: records, fsync: "true"}
+topic: a.b-c_d
+ack: received
+dead_letters: {path: dead.ndjson}
+"""
+
+
+def test_every_setting_of_http_can_be_written(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, EVERY_SETTING), {})
     assert settings.http == HttpSettings(
         host="::1",
         port=0,
@@ -94,6 +96,10 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         admin_tokens=(SecretStr("three-token-000003"), SecretStr("four-token-0000004")),
         allow_unauthenticated=True,
     )
+
+
+def test_every_other_setting_can_be_written(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, EVERY_SETTING), {})
     assert settings.processor.model_dump() == {
         "enabled": False,
         "workers": 2,

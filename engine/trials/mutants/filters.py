@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final, Literal, TypeVar
 
 from engine.rules.explanations import action_text
-from engine.rules.model import NOWHERE, Action, Allow, Block, Filter, Path, Ruleset, SendTo, Span, Transform
+from engine.rules.model import Action, Allow, Block, Filter, Path, Ruleset, SendTo, Transform
+from engine.rules.places import NOWHERE, Span
 from engine.trials.mutants.conditions import Siblings, variants
 from engine.trials.mutants.mutant import Mutant
 

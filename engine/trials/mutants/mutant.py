@@ -5,7 +5,8 @@ Rule of the file: plain frozen values. A mutant is a ruleset like any other; who
 
 from dataclasses import dataclass
 
-from engine.rules.model import Condition, Ruleset, Span
+from engine.rules.model import Condition, Ruleset
+from engine.rules.places import Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.rules.diagnostics import CODES, Findings, closest, did_you_mean, shown
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 
 def place(line: int, col: int = 1, file: str = "a.yaml") -> Span:

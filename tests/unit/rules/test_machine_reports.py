@@ -6,7 +6,7 @@ import junitparser
 
 from engine.rules.diagnostics import Edit, Finding, Related
 from engine.rules.machine_reports import github, junit, sarif
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 AT = Span("rules/ö, 1:2%.yaml", 2, 5, 2, 6)
 ERROR = Finding(

@@ -8,7 +8,7 @@ import pytest
 from engine.rules.diagnostics import Edit
 from engine.rules.edits import Places, apply, compatible
 from engine.rules.mending import Mended, mend
-from engine.rules.model import Span
+from engine.rules.places import Span
 
 BAD = Path(__file__).parents[2] / "data" / "rules" / "bad"
 HEAD = "version: 1\nevents: {type: kind, time: at, types: {answer: {}}}\n"

@@ -3,7 +3,7 @@
 import json
 
 from engine.rules.diagnostics import Finding, Related
-from engine.rules.model import Span
+from engine.rules.places import Span
 from engine.rules.reports import Style, as_json, concise, excerpts, human, report
 from engine.rules.snippets import columns, snippet
 

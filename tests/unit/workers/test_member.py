@@ -16,7 +16,7 @@ async def test_without_the_supervisor_questions_about_all_workers_are_refused_fo
     theirs.close()
     await member.channel.serve()
 
-    for question in (member.snapshot(), member.shown(), member.reload_and_tell(dry_run=False)):
+    for question in (member.snapshot(), member.shown(), member.reload_and_tell(dry_run=False), member.shadow(reload=False)):
         with pytest.raises(RequestRefused) as refused:
             await question
         assert (refused.value.status, refused.value.code) == (503, "no_answer")
