@@ -30,7 +30,10 @@ class ManualClock:
         return self._monotonic_ms * 1_000_000
 
     async def sleep(self, delay_ms: int) -> None:
-        """See Clock. Returns when `advance` has moved the clock that far."""
+        """See Clock. Returns when `advance` has moved the clock that far, and with nothing to wait for at the loop's next turn."""
+        if delay_ms <= 0:
+            await asyncio.sleep(0)
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._monotonic_ms + delay_ms, next(self._order), future))
         await future

@@ -91,10 +91,7 @@ class Committer:
 
     async def _aggregate_in_order(self) -> None:
         """Add the longest run of ready batches to the accumulators, and let go of their contents."""
-        for seq in sorted(self._owner.batches):
-            batch = self._ready.pop(seq, None)
-            if batch is None:
-                break
+        while (batch := self._ready.pop(self._owner.first_seq, None)) is not None:
             events = [event for event, _ in batch.counted]
             if batch.plan is not None:
                 self._aggregator.follow(batch.plan.aggregation_code)

@@ -98,6 +98,11 @@ class Owner:
         self.batches[batch.seq] = batch
         return batch
 
+    @property
+    def first_seq(self) -> int:
+        """The number of the first batch that has not ended; 0 where all have. They were put in by number, so the first is the lowest."""
+        return next(iter(self.batches), 0)
+
     async def insist(self, request: Callable[[], Awaitable[T]]) -> T:
         """Send the request until it is answered. Raises OwnerGone when the lease has gone first."""
         wait_ms = _FIRST_RETRY_MS
