@@ -218,7 +218,9 @@ def read_number(node: Node, what: str, minimum: float, maximum: float, findings:
     """The node as a number between the two bounds."""
     if not isinstance(node, ScalarNode) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         fix = _as_number_text(node)
-        findings.add("E203", f"{what} is a number, not {described(node)}", node.span, fix=fix)
+        findings.add(
+            "E203", f"{what} is a number, not {described(node)}", node.span, help="" if fix else _number_help(node), fix=fix
+        )
         return None
     if not minimum <= node.value <= maximum:
         upper = "" if math.isinf(maximum) else f" and at most {shown(maximum)}"
@@ -234,6 +236,13 @@ def read_whole(node: Node, what: str, minimum: int, maximum: int, findings: Find
         findings.add("E203", f"{what} is a whole number, not {shown(number)}", node.span)
         return None
     return None if number is None else int(number)
+
+
+def _number_help(node: Node) -> str:
+    text = node.text if isinstance(node, ScalarNode) else ""
+    if (duration_ms := parse_duration(text)) is not None:
+        return f"units are not converted: write {duration_ms} for a field in ms"
+    return "write a share as a number: 0.5 for 50 %" if text.endswith("%") else "write `10` or `0.5`"
 
 
 def _as_number_text(node: Node) -> str:

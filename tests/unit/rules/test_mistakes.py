@@ -1,4 +1,4 @@
-"""A hundred mistakes that people make in the default rules: each is found on its line, and what the finding says to write mends it."""
+"""Mistakes that people make in the default rules: each is found on its line, and what the finding says to write mends it."""
 
 import shutil
 from dataclasses import dataclass
@@ -83,6 +83,6 @@ def test_a_mistake_is_found_on_its_line_and_can_be_mended_as_it_says(rules: Path
         assert mended.files[str(path)].decode() == wanted or mistake.elsewhere
 
 
-def test_there_are_a_hundred_and_at_most_five_are_missed() -> None:
-    assert len(MISTAKES) >= 100
-    assert sum(bool(mistake.missed) for mistake in MISTAKES) <= 5
+def test_of_more_than_two_hundred_at_most_one_in_twenty_is_missed() -> None:
+    assert len(MISTAKES) >= 200
+    assert sum(bool(mistake.missed) for mistake in MISTAKES) <= len(MISTAKES) / 20
