@@ -7,9 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-import orjson
-
-from engine.event import REJECTED, Event, Submission
+from engine.event import REJECTED, Event, Submission, encoded
 from engine.metrics import Ledger
 from engine.pipeline.deduplicate import Deduplicator
 from engine.pipeline.deferred import DeferredQueue
@@ -141,5 +139,5 @@ def _answer(submission: Submission, events: list[Event]) -> None:
     """Answer the sender, and keep what was sent: nobody else has it from here on."""
     for event in events:
         if event.raw is None:
-            event.raw = orjson.dumps(event.data)
+            event.raw = encoded(event.data)
     submission.take()
