@@ -352,11 +352,17 @@ def test_the_password_of_redis_is_never_shown() -> None:
     assert settings.redis.password == SecretStr("hunter2-hunter2")
 
 
-@pytest.mark.parametrize("address", ["a b", "localhost:0", "localhost:65536", "::1", "redis://localhost", "a,,b"])
+@pytest.mark.parametrize("address", ["a b", "localhost:0", "localhost:65536", "::1", "a,,b"])
 def test_what_is_no_address_of_redis_is_a_fault(address: str) -> None:
     assert faults_of(None, {"REDIS_ADDRESS": address}) == [
         f"REDIS_ADDRESS: `redis.address` is `{address}`; expected `host:port`, such as `localhost:6379`; with `cluster: true` several"
     ]
+
+
+def test_a_url_is_no_address_of_redis_and_where_its_parts_belong_is_told() -> None:
+    (fault,) = faults_of(None, {"REDIS_ADDRESS": "redis://localhost"})
+
+    assert "no URL: `redis.password`, `redis.tls` and the databases are settings of their own" in fault
 
 
 def test_a_prefix_that_would_change_where_a_cluster_keeps_keys_is_a_fault() -> None:
