@@ -346,11 +346,28 @@ def test_the_password_of_redis_is_never_shown() -> None:
     assert settings.redis.password == SecretStr("hunter2-hunter2")
 
 
-@pytest.mark.parametrize("address", ["a b", "localhost:0", "localhost:65536", "::1", "redis://localhost", "a,,b"])
+@pytest.mark.parametrize("address", ["a b", "localhost:0", "localhost:65536", "::1", "a,,b"])
 def test_what_is_no_address_of_redis_is_a_fault(address: str) -> None:
     assert faults_of(None, {"REDIS_ADDRESS": address}) == [
         f"REDIS_ADDRESS: `redis.address` is `{address}`; expected `host:port`, such as `localhost:6379`; with `cluster: true` several"
     ]
+
+
+def test_a_url_is_told_what_its_parts_are_called_here_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    url = "rediss://me:hunter2-hunter2@localhost:6379/0"
+
+    (from_environment,) = faults_of(None, {"REDIS_ADDRESS": url})
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(write(tmp_path, f"redis:\n  address: {url}\n"), {})
+
+    for said in (from_environment, str(refused.value)):
+        assert "no URL: `redis.password`, `redis.tls` and the databases are settings of their own" in said
+        assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("name", ["lz4", "LZ4"])
+def test_a_compression_may_be_written_in_capitals(name: str) -> None:
+    assert load_settings(None, {"KAFKA_COMPRESSION": name}).kafka.compression == "lz4"
 
 
 def test_a_prefix_that_would_change_where_a_cluster_keeps_keys_is_a_fault() -> None:
