@@ -12,7 +12,7 @@ from engine.testing import ManualClock
 
 
 @pytest.mark.parametrize("answered", [True, False])
-async def test_who_was_cancelled_goes_no_further_though_the_store_kept_it_to_itself(answered: bool) -> None:  # noqa: FBT001
+async def test_who_was_cancelled_goes_no_further_though_the_store_kept_it_to_itself(answered: bool) -> None:
     """Else a tenure that loses its lease meanwhile waits for ever for the part of it that goes on."""
     clock = ManualClock()
     owner = Owner("o", MemoryStateStore(clock), clock, StoreHealth(), Counters(), LeaseTimes())
