@@ -104,15 +104,20 @@ class Owner:
         return next(iter(self.batches), 0)
 
     async def insist(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Send the request until it is answered. Raises OwnerGone when the lease has gone first."""
+        """Send the request until it is answered. Raises OwnerGone when the lease has gone first.
+
+        Whoever was cancelled meanwhile goes no further, whatever the store's client made of that.
+        """
         wait_ms = _FIRST_RETRY_MS
         while True:
             try:
                 answer = await request()
             except StoreUnavailable as error:
                 self._health.note(str(error))
+                _go_no_further()
             else:
                 self._health.note(None)
+                _go_no_further()
                 return answer
             if not self.alive:
                 raise OwnerGone(f"owner `{self.id}`: the store did not answer within the lease")
@@ -168,3 +173,10 @@ class Owner:
     def settled(self, batch: Batch) -> None:
         """Take a batch out: every event of it has ended."""
         self.batches.pop(batch.seq, None)
+
+
+def _go_no_further() -> None:
+    """Raises CancelledError where the task was cancelled and something on the way kept that to itself: a tenure would never end."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

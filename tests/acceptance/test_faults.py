@@ -42,7 +42,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.mark.parametrize(
     "kinds",
-    [["kill"] * 3, ["zombie"], ["redis-pause", "redis-restart"], ["kafka-stop"], ["term"]],
+    [["kill"] * 3, ["zombie"], ["redis-pause", "redis-restart"], ["kafka-stop"], ["rights"], ["term"]],
     ids="-".join,
 )
 def test_after_faults_under_load_all_that_was_answered_is_out_and_everything_is_counted_once(

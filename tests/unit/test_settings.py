@@ -359,10 +359,21 @@ def test_what_is_no_address_of_redis_is_a_fault(address: str) -> None:
     ]
 
 
-def test_a_url_is_no_address_of_redis_and_where_its_parts_belong_is_told() -> None:
-    (fault,) = faults_of(None, {"REDIS_ADDRESS": "redis://localhost"})
+def test_a_url_is_told_what_its_parts_are_called_here_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    url = "rediss://me:hunter2-hunter2@localhost:6379/0"
 
-    assert "no URL: `redis.password`, `redis.tls` and the databases are settings of their own" in fault
+    (from_environment,) = faults_of(None, {"REDIS_ADDRESS": url})
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(write(tmp_path, f"redis:\n  address: {url}\n"), {})
+
+    for said in (from_environment, str(refused.value)):
+        assert "no URL: `redis.password`, `redis.tls` and the databases are settings of their own" in said
+        assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("name", ["lz4", "LZ4"])
+def test_a_compression_may_be_written_in_capitals(name: str) -> None:
+    assert load_settings(None, {"KAFKA_COMPRESSION": name}).kafka.compression == "lz4"
 
 
 def test_a_prefix_that_would_change_where_a_cluster_keeps_keys_is_a_fault() -> None:

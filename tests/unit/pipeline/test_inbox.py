@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.event import OUTCOME_ACCEPTED, Submission
+from engine.event import OUTCOME_ACCEPTED, JsonObject, Submission
 from engine.ingress.bodies import Headers, Items, read_items
 from engine.pipeline.inbox import Inbox
 from engine.rules.compiler import compile_rules
@@ -81,7 +81,7 @@ def test_what_has_waited_long_is_what_was_sent_and_in_its_order() -> None:
 def test_what_does_not_wait_long_is_not_encoded_anew() -> None:
     inbox = Inbox(8, 1_000)
     for number in range(100):
-        event = {"id": number}
+        event: JsonObject = {"id": number}
         assert inbox.offer(submission([event]))
         assert [taken.items for taken in inbox.take(8)] == [[event]]
 
@@ -91,7 +91,8 @@ def test_an_item_that_is_no_object_or_too_deep_to_be_encoded_waits_as_it_is() ->
     for _ in range(300):
         deep = {"in": deep}
     inbox = Inbox(4, 1_000)
-    for item in (deep, OUTCOME_ACCEPTED, {"id": 1}):
+    waiting: Items = [deep, OUTCOME_ACCEPTED, {"id": 1}]
+    for item in waiting:
         assert inbox.offer(submission([item]))
 
     assert [taken.items[0] for taken in inbox.take(4)][:2] == [deep, OUTCOME_ACCEPTED]
