@@ -69,7 +69,7 @@ class Submission:
         self.ids: list[str | None] = [None] * len(items)
 
     def pack(self) -> None:
-        """Keep decoded objects as JSON from here on: they take an eighth of the room, and are decoded once more when their turn comes.
+        """Keep decoded objects as JSON from here on: they take about a fifth of the room, and are decoded once more when their turn comes.
 
         What cannot be encoded, because it is nested too deeply, stays as it is.
         """
