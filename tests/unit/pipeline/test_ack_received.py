@@ -1,6 +1,7 @@
 """`ack: received`: senders are answered at once, and what they sent goes on to its end, whatever happens to its owner."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -181,3 +182,17 @@ async def test_what_has_not_ended_when_the_engine_is_stopped_is_kept_as_it_came(
     letters = {letter.raw: (letter.id, letter.code, letter.stage) for letter in engine.dead_letters.letters}
     assert letters == {orjson.dumps(event): (event["id"], "shutdown", "shutdown") for event in sent}
     assert (engine.ended, engine.processor.in_flight()) == ({"rejected": 3}, 0)
+
+
+async def test_what_is_kept_of_a_short_event_until_it_is_out_is_short(engine: Engine) -> None:
+    notes = [engine.note(str(number)) for number in range(500)]
+    tracemalloc.start()
+    try:
+        await engine.send(*notes)
+        await engine.egress.next()
+        size_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert engine.processor.in_flight() == 500
+    assert size_bytes / 500 < 4_096
