@@ -24,9 +24,8 @@ from engine.event import Record, Refusal
 
 _log = logging.getLogger(__name__)
 _client_log = _log.getChild("client")
-_client_log.addFilter(
-    lambda line: line.levelno < logging.CRITICAL
-)  # what a producer fails of for good is told here, in other words
+# What a producer fails of for good is told here, in other words.
+_client_log.addFilter(lambda line: line.levelno < logging.CRITICAL)
 
 MAX_RECORDS: Final = 50_000
 MAX_BYTES: Final = 128 << 20

@@ -150,7 +150,7 @@ class SourceContexts:
     def _instead(self, entry: Entry | None, status: str) -> Context:
         return Context(self._default, status) if entry is None else Context(entry.context.value, "stale")
 
-    async def _share(self, keys: Sequence[str], ahead: bool) -> Mapping[str, Landed]:  # noqa: FBT001 - see Shared
+    async def _share(self, keys: Sequence[str], *, ahead: bool) -> Mapping[str, Landed]:
         """What other workers have found, kept here as well for as long as it is good."""
         if self._shared is None:
             return {}

@@ -5,8 +5,8 @@ nobody's impatience ends it; what it brings is there for the next one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from engine.enrichment.place import BreakerOpen, Place
 from engine.errors import LookupFailed
@@ -22,8 +22,14 @@ class Landed(NamedTuple):
 
 
 Landing = Callable[[str, Context], Landed]
-Shared = Callable[[Sequence[str], bool], Awaitable[Mapping[str, Landed]]]
-"""What is known of keys without asking a place; the flag says that nobody waits for them."""
+
+
+class Shared(Protocol):
+    """What is known of keys without asking a place."""
+
+    async def __call__(self, keys: Sequence[str], *, ahead: bool) -> Mapping[str, Landed]:
+        """The keys of these that are known. `ahead`: nobody waits for them."""
+
 
 Flight = dict[str, asyncio.Future[Landed]]
 """The keys that are asked for together, and have not arrived."""
@@ -59,7 +65,7 @@ class Flights:
         futures = {key: self._flying[key] for key in keys if key in self._flying}
         flight = {key: futures[key] for key in new}
         if self._shared is not None and new:
-            self._start(self._look_first(self._shared, flight, ahead))
+            self._start(self._look_first(self._shared, flight, ahead=ahead))
         else:
             self._set_off(flight)
         return futures
@@ -81,10 +87,10 @@ class Flights:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _look_first(self, shared: Shared, flight: Flight, ahead: bool) -> None:  # noqa: FBT001 - handed on as it is
+    async def _look_first(self, shared: Shared, flight: Flight, *, ahead: bool) -> None:
         """Take what is shared for all keys at once; the others set off."""
         try:
-            for key, landed in (await shared(list(flight), ahead)).items():
+            for key, landed in (await shared(list(flight), ahead=ahead)).items():
                 self._settle(flight, key, landed)
         except BaseException:
             for key in list(flight):

@@ -57,7 +57,8 @@ class Combination(NamedTuple):
 class AggregationPlan:
     """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does.
 
-    `figures` has the measures in the order written. `plain`: what was encoded without a null is decoded as it stands. `topic` is where its closed windows go; None where they are not published.
+    `figures` has the measures in the order written; `combinations` are those made of two others. `plain`: what was encoded without a null is
+    decoded as it stands. `topic` is where its closed windows go; None where they are not published.
     """
 
     rule: Aggregation
@@ -144,13 +145,13 @@ def committed_value(partial: StoredPartial, committed: Mapping[str, int]) -> byt
 
 def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committed: Mapping[str, int]) -> list[WindowValues]:
     """The windows that these partials of one key make up, by start: merged over owners, and over panes."""
-    size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
     panes: dict[int, Slots] = {}
     for partial in stored:
         value = committed_value(partial, committed)
         if value:
             start_ms, slots = partial.group.start_ms, plan.decode(value)
             panes[start_ms] = merged(plan.kinds, panes[start_ms], slots) if start_ms in panes else slots
+    size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
     if size_ms == every_ms:
         return [WindowValues(start, start + size_ms, plan.values(panes[start])) for start in sorted(panes)]
     encoded = {start: json_bytes(_flat(plan.kinds, slots)) for start, slots in panes.items()}

@@ -42,3 +42,16 @@ def test_conditions_nested_deeper_are_found_without_a_compilation(tmp_path: Path
 
     assert found.ruleset is None
     assert {finding.code for finding in found.findings} == {"E503"}
+
+
+def test_what_was_read_before_is_told_of_again_until_it_changes(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("version: 1\nversion: 1\n", encoding="utf-8")
+    first, again = compile_rules(tmp_path, {}), compile_rules(tmp_path, {})
+    rules.write_text("version: 1\n", encoding="utf-8")
+    mended = compile_rules(tmp_path, {})
+
+    assert [finding.span.line for finding in first.findings if "version" in finding.message] == [2]
+    assert again.findings == first.findings
+    assert again.plan is None
+    assert not [finding for finding in mended.findings if "version" in finding.message]
