@@ -4,6 +4,7 @@ In: the work of a command. Out: an exit code. Rule of the file: what is not the 
 trace of calls.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -25,4 +26,6 @@ def ended(work: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    finally:
+        gc.unfreeze()  # what was kept from the collector ends with the process, else the library of sketches calls it leaked
     return code

@@ -17,9 +17,9 @@ from typing import Any
 import uvloop
 
 from engine.app import SOURCE_KINDS
+from engine.cli.ending import ended
 from engine.cli.serve import Rules, open_parts, run_engine, uvicorn_config
 from engine.clock import SystemClock
-from engine.errors import RulemillError
 from engine.operations.logs import set_up_logs
 from engine.operations.observe import observe
 from engine.operations.start import start_rules
@@ -38,11 +38,7 @@ def main() -> int:
     """Serve until told to end; 0 when everything taken was seen to its end, 2 where it could not start."""
     briefing = read(sys.stdin.buffer.read())
     set_up_logs(briefing.settings.log, briefing.number)
-    try:
-        return _run(briefing)
-    except (RulemillError, OSError) as error:
-        print(f"rulemill: {error}", file=sys.stderr)
-        return 2
+    return ended(lambda: _run(briefing))
 
 
 def _run(briefing: Briefing) -> int:
