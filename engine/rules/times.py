@@ -44,10 +44,8 @@ def parse_time(value: object) -> int | None:
     floats are not times.
     """
     if isinstance(value, str):
-        try:
-            return _known_seconds[value[:19]] + _known_rests[value[19:]]
-        except KeyError:
-            return _put_together(value)
+        second_ms, rest_ms = _known_seconds.get(value[:19]), _known_rests.get(value[19:])
+        return second_ms + rest_ms if second_ms is not None and rest_ms is not None else _put_together(value)
     if type(value) is int and MIN_TIME_MS <= value <= MAX_TIME_MS:
         return value
     return None
@@ -68,11 +66,11 @@ def format_nearest(time_ms: int) -> str:
 
 def _put_together(text: str) -> int | None:
     """A second that is not remembered, from its minute; what is known of neither is read."""
-    try:
-        second_ms = _known_minutes[text[:_MINUTE_CHARS]] + _SECOND_MS[text[_MINUTE_CHARS:_SECOND_CHARS]]
-        rest_ms = _known_rests[text[_SECOND_CHARS:]]
-    except KeyError:
+    minute_ms, rest_ms = _known_minutes.get(text[:_MINUTE_CHARS]), _known_rests.get(text[_SECOND_CHARS:])
+    past_minute_ms = _SECOND_MS.get(text[_MINUTE_CHARS:_SECOND_CHARS])
+    if minute_ms is None or rest_ms is None or past_minute_ms is None:
         return _parse_text(text)
+    second_ms = minute_ms + past_minute_ms
     _remember(_known_seconds, _MAX_SECONDS, text[:_SECOND_CHARS], second_ms)
     return second_ms + rest_ms
 

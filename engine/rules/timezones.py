@@ -10,6 +10,9 @@ from functools import cache, lru_cache
 from typing import Final
 
 _HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
+_WHOLE_MINUTES_FROM_MS: Final = 94_694_400_000
+"""1973: from then on every zone is whole minutes from UTC, and changes at a whole minute, so that an hour begins nowhere but there."""
 PARTS_OF_DAY: Final = ("night", "morning", "afternoon", "evening")
 """Six hours each, from midnight."""
 
@@ -23,7 +26,16 @@ def local_hour(time_ms: int, zone_name: object) -> int | None:
     """The hour in the zone of this IANA name (`Europe/Berlin`); None where it is not the name of one."""
     if zone_name == "UTC":
         return utc_hour(time_ms)
-    zone = _zone(zone_name) if type(zone_name) is str else None
+    if type(zone_name) is not str:
+        return None
+    step_ms = _MINUTE_MS if time_ms >= _WHOLE_MINUTES_FROM_MS else 1_000
+    return _hour_at(time_ms // step_ms * step_ms, zone_name)
+
+
+@lru_cache(maxsize=4_096)
+def _hour_at(time_ms: int, zone_name: str) -> int | None:
+    """Events of one moment are many, and their zones are few."""
+    zone = _zone(zone_name)
     if zone is None:
         return None
     try:
