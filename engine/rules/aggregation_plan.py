@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -154,7 +155,8 @@ def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committe
     size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
     if size_ms == every_ms:
         return [WindowValues(start, start + size_ms, plan.values(panes[start])) for start in sorted(panes)]
-    encoded = {start: json_bytes(_flat(plan.kinds, slots)) for start, slots in panes.items()}
+    written = _written(plan.kinds)
+    encoded = {start: json_bytes(written(slots)) for start, slots in panes.items()}
     windows = []
     for start in window_starts(panes, size_ms, every_ms):
         total = plan.initial()
@@ -187,16 +189,21 @@ def _initial(kinds: Sequence[MeasureKind]) -> Callable[[], Slots]:
 def _encoder(kinds: Sequence[MeasureKind]) -> Callable[[GroupList], bytes]:
     if all(kind.plain for kind in kinds):
         return lambda group: json_bytes(group[BOOKKEEPING:])
-    return lambda group: json_bytes(_flat(kinds, group[BOOKKEEPING:]))
+    written = _written(kinds)
+    return lambda group: json_bytes(written(group[BOOKKEEPING:]))
 
 
-def _flat(kinds: Sequence[MeasureKind], slots: Slots) -> Slots:
-    values: Slots = []
-    at = 0
-    for kind in kinds:
-        values += kind.encode(slots[at : at + kind.width])
-        at += kind.width
-    return values
+def _written(kinds: Sequence[MeasureKind]) -> Callable[[Slots], Slots]:
+    """A function that turns slots into JSON values, in place; most are as they are."""
+    ends = list(accumulate(kind.width for kind in kinds))
+    others = [(kind.encode, slice(end - kind.width, end)) for kind, end in zip(kinds, ends, strict=True) if not kind.plain]
+
+    def replaced(slots: Slots) -> Slots:
+        for encode, place in others:
+            slots[place] = encode(slots[place])
+        return slots
+
+    return replaced
 
 
 def _loads(value: bytes) -> Slots:
