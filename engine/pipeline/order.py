@@ -10,13 +10,17 @@ import heapq
 from collections.abc import Mapping, Sequence
 from itertools import count
 from operator import attrgetter
+from typing import Final
 
 from engine.event import BLOCKED, Event, Outcome
 from engine.metrics import Counters
 from engine.pipeline.batch import Batch
 from engine.rules.model import Events, Route
+from engine.rules.times import MIN_TIME_MS
 
 _LATE = Outcome(BLOCKED, "late", "a later event of the same key has gone on, and the rules drop late events")
+_MOST_DUES: Final = 4
+"""So many times as many dues as events are kept at most: those of events that have left go with their time, or together."""
 _by_time = attrgetter("time_ms")
 
 
@@ -35,14 +39,16 @@ class Orderer:
         self._tracked_keys = tracked_keys
         self._newer: dict[str, int] = {}
         self._older: dict[str, int] = {}
-        self._held: list[tuple[int, int, int, Event]] = []
+        self._held: list[tuple[int, int, Event]] = []
+        self._places: set[int] = set()
+        self._due: list[tuple[int, int, int]] = []
         self._arrivals = count()
         self._highest_ms: dict[str, int] = {}
 
     @property
     def held(self) -> list[Event]:
         """The events that wait."""
-        return [entry[3] for entry in self._held]
+        return [entry[2] for entry in self._held]
 
     @property
     def is_holding(self) -> bool:
@@ -57,9 +63,10 @@ class Orderer:
     def take_out(self, events: Sequence[Event]) -> None:
         """Hold these events no longer: they have ended."""
         gone = set(map(id, events))
-        self._held = [entry for entry in self._held if id(entry[3]) not in gone]
+        self._held = [entry for entry in self._held if id(entry[2]) not in gone]
         heapq.heapify(self._held)
-        self.held_bytes = sum(entry[3].size_bytes for entry in self._held)
+        self._places = {entry[1] for entry in self._held}
+        self.held_bytes = sum(entry[2].size_bytes for entry in self._held)
 
     def watermark_ms(self, input_name: str, wait_ms: int) -> int | None:
         """The watermark of an input: its highest event time, less what events are held for; None before its first event.
@@ -84,34 +91,38 @@ class Orderer:
         for event in events:
             # However it was made, it takes no more room than its contents while it waits.
             event.body = bytes(memoryview(event.body))
-            due_ms = now_ms if event.time_ms + wait_ms <= highest_ms else now_ms + wait_ms
-            heapq.heappush(self._held, (event.time_ms, next(self._arrivals), due_ms, event))
+            place = next(self._arrivals)
+            heapq.heappush(self._held, (event.time_ms, place, event))
+            self._places.add(place)
+            if event.time_ms + wait_ms > highest_ms:
+                heapq.heappush(self._due, (now_ms + wait_ms, event.time_ms, place))
             self.held_bytes += event.size_bytes
-        due = self._pop_due(highest_ms - wait_ms, now_ms)
-        return self._send_on([*due, *self._pop_crowd()])
+        going = [*self._pop_due(highest_ms - wait_ms, now_ms), *self._pop_crowd()]
+        if len(self._due) > _MOST_DUES * (len(self._held) + 1):
+            self._due = [entry for entry in self._due if entry[2] in self._places]
+            heapq.heapify(self._due)
+        return self._send_on(going)
 
     def release(self, now_ms: int | None) -> list[Event]:
         """The held events whose wait is over; None for all of them."""
-        if now_ms is None:
-            due = [entry[3] for entry in sorted(self._held)]
-            self._held.clear()
-            self.held_bytes = 0
-        else:
-            due = self._pop_due(None, now_ms)
+        due = [self._pop() for _ in range(len(self._held))] if now_ms is None else self._pop_due(None, now_ms)
         return self._send_on(due)
 
     def due_ms(self) -> int | None:
         """When the next held event has waited long enough, by the monotonic clock; None where none is held."""
-        return min((entry[2] for entry in self._held), default=None)
+        while self._due and self._due[0][2] not in self._places:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
 
     def _pop_due(self, passed_ms: int | None, now_ms: int) -> list[Event]:
         """Everything up to the last event that is due: nothing earlier may stay behind it."""
-        last = max((entry for entry in self._held if entry[2] <= now_ms), default=None)
+        last = (MIN_TIME_MS if passed_ms is None else passed_ms + 1, -1)  # before the first place of the next millisecond
+        while self._due and self._due[0][0] <= now_ms:
+            _, time_ms, place = heapq.heappop(self._due)
+            if place in self._places:
+                last = max(last, (time_ms, place))
         due = []
-        while self._held:
-            head = self._held[0]
-            if not (passed_ms is not None and head[0] <= passed_ms) and not (last is not None and head <= last):
-                break
+        while self._held and self._held[0][:2] <= last:
             due.append(self._pop())
         return due
 
@@ -124,7 +135,8 @@ class Orderer:
         return crowd
 
     def _pop(self) -> Event:
-        event = heapq.heappop(self._held)[3]
+        _, place, event = heapq.heappop(self._held)
+        self._places.discard(place)
         self.held_bytes -= event.size_bytes
         return event
 

@@ -3,6 +3,8 @@
 import tracemalloc
 
 import orjson
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.event import Event, Submission
 from engine.metrics import Counters
@@ -151,3 +153,53 @@ def test_what_is_held_takes_no_more_memory_than_it_has_contents() -> None:
 
     assert len(orderer.held) == 1_000
     assert size_bytes / 1_000 < 2_048
+
+
+def test_events_that_leave_early_leave_nothing_behind() -> None:
+    orderer = Orderer(10, max_held=10)
+    many = [event(1_000 + place, None) for place in range(20_000)]
+    tracemalloc.start()
+    try:
+        for start in range(0, len(many), 20):
+            orderer.arrange(many[start : start + 20], 3_600_000, now_ms=start)
+        left_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert left_bytes < 20_000
+
+
+class _Slow:
+    """The same rules, read off the text: whatever is due, or passed, takes everything earlier with it."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[int, int, int]] = []
+        self.arrived = 0
+        self.highest_ms = 0
+
+    def arrange(self, times_ms: list[int], wait_ms: int, now_ms: int) -> list[int]:
+        self.highest_ms = max(self.highest_ms, *times_ms)
+        for time_ms in times_ms:
+            self.arrived += 1
+            self.held.append((time_ms, self.arrived, now_ms + wait_ms))
+        return self.leave(self.highest_ms - wait_ms, now_ms)
+
+    def leave(self, passed_ms: int, now_ms: int) -> list[int]:
+        ends = [entry[:2] for entry in self.held if entry[0] <= passed_ms or entry[2] <= now_ms]
+        last = max(ends, default=(-1, 0))
+        going = sorted(entry for entry in self.held if entry[:2] <= last)
+        self.held = [entry for entry in self.held if entry[:2] > last]
+        return [entry[0] for entry in going]
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 16), max_size=3), st.sampled_from([2, 9]), st.integers(0, 3)), max_size=12))
+def test_what_leaves_when_is_what_the_rules_say_also_where_the_wait_changes(steps: list[tuple[list[int], int, int]]) -> None:
+    orderer, slow, now_ms = Orderer(1_000), _Slow(), 0
+    for times_ms, wait_ms, later_ms in steps:
+        now_ms += later_ms
+        if times_ms:
+            going = orderer.arrange([event(time_ms, None) for time_ms in times_ms], wait_ms, now_ms)
+            assert times(going) == slow.arrange(times_ms, wait_ms, now_ms)
+        else:
+            assert times(orderer.release(now_ms)) == slow.leave(-1, now_ms)
+            assert orderer.due_ms() == min((entry[2] for entry in slow.held), default=None)
