@@ -260,6 +260,10 @@ class ContextSource(Protocol):
     def entries(self) -> int:
         """How many answers it keeps."""
 
+    @property
+    def waiting(self) -> int:
+        """How many keys are asked for, or wait for their turn."""
+
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """A context for each of these keys, whatever happens. Never raises, never takes longer than the budget.
 

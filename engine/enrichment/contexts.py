@@ -72,6 +72,11 @@ class SourceContexts:
         """See ContextSource."""
         return len(self._cache) + (0 if self._table is None else len(self._table.contexts()))
 
+    @property
+    def waiting(self) -> int:
+        """See ContextSource."""
+        return len(self._flights)
+
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """See ContextSource."""
         times = Counter(keys)

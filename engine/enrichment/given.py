@@ -43,6 +43,11 @@ class GivenContexts:
         """See ContextSource."""
         return 0
 
+    @property
+    def waiting(self) -> int:
+        """See ContextSource."""
+        return 0
+
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """See ContextSource."""
         context = self._context()

@@ -51,6 +51,11 @@ class RedisAnswers:
         self._writer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """See SharedAnswers."""
+        return len(self._waiting)
+
     async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
         """See SharedAnswers."""
         admitted = self._admitted()

@@ -227,6 +227,7 @@ class Gate:
     at_hand: Mapping[str, Context] = {}
     breaker = "closed"
     entries = 0
+    waiting = 0
 
     def __init__(self) -> None:
         self.counts = SourceCounts()
