@@ -257,6 +257,10 @@ class ContextSource(Protocol):
         """`closed`, `open` or `half_open`; of several places, the one that is worst off."""
 
     @property
+    def problem(self) -> str | None:
+        """Which of its places fails or is left alone, and why; None where none is."""
+
+    @property
     def entries(self) -> int:
         """How many answers it keeps."""
 

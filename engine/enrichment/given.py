@@ -39,6 +39,11 @@ class GivenContexts:
         return "open" if self.fault == "breaker_open" else "closed"
 
     @property
+    def problem(self) -> str | None:
+        """See ContextSource."""
+        return None
+
+    @property
     def entries(self) -> int:
         """See ContextSource."""
         return 0

@@ -188,6 +188,7 @@ def _source(source: Source, live: ContextSource) -> SourceFigures:
         latency=_durations(live.counts.latency),
         waiting=live.waiting,
         max_waiting=source.max_waiting,
+        problem=live.problem,
     )
 
 

@@ -113,7 +113,7 @@ class FilterFigures:
 
 @dataclass(frozen=True, slots=True)
 class SourceFigures:
-    """One enrichment source. `counts` are those of `SourceCounts`, `kinds` its places in the order they are asked. `waiting` keys are asked for, or wait for their turn."""
+    """One enrichment source. `counts` are those of `SourceCounts`, `kinds` its places in the order they are asked. `waiting` keys are asked for, or wait for their turn; `problem` says which place fails, and why."""
 
     kinds: list[str] = field(metadata=FIRST)
     breaker: str = field(metadata={_HOW: _worst_breaker})
@@ -123,6 +123,7 @@ class SourceFigures:
     max_entries: int = 0
     waiting: int = 0
     max_waiting: int = 0
+    problem: str | None = field(default=None, metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _ended(ledger: Figures) -> Figures:
 
 
 def _source(source: SourceFigures) -> SourceFigures:
-    return replace(source, breaker="closed", entries=0, max_entries=0, waiting=0, max_waiting=0)
+    return replace(source, breaker="closed", entries=0, max_entries=0, waiting=0, max_waiting=0, problem=None)
 
 
 def _aggregation(rule: AggregationFigures) -> AggregationFigures:

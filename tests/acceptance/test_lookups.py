@@ -46,6 +46,8 @@ def test_events_are_enriched_over_http_and_go_on_when_the_service_hangs_or_is_go
     for number in range(3):
         send(client, f"gone{number}", f"u{5 + number}")
 
+    (reason,) = client.get("/processor/status").json()["reasons"]
+    assert reason.startswith(f"source `person`: its breaker is open; http: no connection to 127.0.0.1:{people.server_port}: ")
     assert service.terminate() == 0
     records = {line["id"]: line["enrichment"] for line in read_lines(project / "out" / "events.enriched.ndjson")}
     assert {identity: (found.get("person"), found["status"]["person"]) for identity, found in records.items()} == {

@@ -228,6 +228,7 @@ class Gate:
     breaker = "closed"
     entries = 0
     waiting = 0
+    problem = None
 
     def __init__(self) -> None:
         self.counts = SourceCounts()
