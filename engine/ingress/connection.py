@@ -210,7 +210,9 @@ class BoundedConnection(HttpToolsProtocol):
                 self.transport, self.server_state.default_headers, self.on_response_complete, keep_alive=keep_alive
             )
             self.cycle = exchange  # type: ignore[assignment] # it stands for one
-            self._whole.take(self.headers, b"".join(pieces), exchange.reply)
+            headers, self.headers = self.headers, []
+            self.scope.clear()  # type: ignore[attr-defined] # nobody asks for it while the request waits, which may be long for thousands of them
+            self._whole.take(headers, b"".join(pieces), exchange.reply)
 
     def _give_to_application(self, pieces: Sequence[bytes] = ()) -> None:
         """Begin the request that the parser is at, with what is there of its body."""
