@@ -47,7 +47,7 @@ _MIN_CLAIM_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what is kept in memory, in events, bytes and keys. `inbox_bytes` is as well for what is held, and for what is deferred."""
+    """Bounds on what is kept in memory, in events, bytes, keys and texts. `inbox_bytes` is as well for what is held, and for what is deferred."""
 
     inbox_events: int = 10_000
     inbox_bytes: int = 64 << 20
@@ -57,6 +57,7 @@ class Limits:
     waiting_copies: int = 10_000
     recent_keys: int = 50_000
     tracked_keys: int = 50_000
+    remembered_texts: int = 10_000
     event_bytes: int = 1 << 20
 
     @classmethod
@@ -84,6 +85,7 @@ def limits_of(settings: Settings) -> Limits:
         waiting_copies=processor.max_copies,
         recent_keys=processor.recent_keys,
         tracked_keys=processor.tracked_keys,
+        remembered_texts=processor.remembered_texts,
         event_bytes=settings.http.max_event_bytes,
     )
 
@@ -165,6 +167,7 @@ def build_generation(plan: Plan, number: int, clock: Clock, counters: Counters, 
     Raises SettingsInvalid or LookupFailed where a source cannot be built.
     """
     sources = pool.acquire(plan.ruleset.enrichment)
+    plan.texts.max_texts = limits.remembered_texts
     decoder = Decoder(plan.events, clock.now_ms, max_event_bytes=limits.event_bytes)
     counts = FilterCounts.zero(len(plan.ruleset.filters))
     enricher, close = Enricher(sources, counters), partial(pool.release, sources.values())

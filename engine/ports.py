@@ -257,8 +257,16 @@ class ContextSource(Protocol):
         """`closed`, `open` or `half_open`; of several places, the one that is worst off."""
 
     @property
+    def problem(self) -> str | None:
+        """Which of its places fails or is left alone, and why; None where none is."""
+
+    @property
     def entries(self) -> int:
         """How many answers it keeps."""
+
+    @property
+    def waiting(self) -> int:
+        """How many keys are asked for, or wait for their turn."""
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """A context for each of these keys, whatever happens. Never raises, never takes longer than the budget.

@@ -88,7 +88,7 @@ class ProcessorSettings(_Section):
 
     `max_held` events may be held for their order, and `max_deferred` be out before they are claimed, of `buffer_bytes` each;
     `max_copies` may wait for events in flight. `recent_keys` are those of committed events that are remembered, `tracked_keys` those
-    whose last time is, each for this many to twice as many.
+    whose last time is, each for this many to twice as many. `remembered_texts` are answers that each test of texts in the rules remembers.
     """
 
     enabled: Annotated[Switch, Env("EVENT_PROCESSOR_ENABLED")] = True
@@ -103,6 +103,7 @@ class ProcessorSettings(_Section):
     max_copies: Annotated[int, whole(1, 10_000_000), Env("EVENT_PROCESSOR_MAX_COPIES")] = 10_000
     recent_keys: Annotated[int, whole(0, 10_000_000), Env("EVENT_PROCESSOR_RECENT_KEYS")] = 50_000
     tracked_keys: Annotated[int, whole(1, 10_000_000), Env("EVENT_PROCESSOR_TRACKED_KEYS")] = 50_000
+    remembered_texts: Annotated[int, whole(1, 10_000_000), Env("EVENT_PROCESSOR_REMEMBERED_TEXTS")] = 10_000
     lease_ms: Annotated[int, duration("2s", "5m"), Env("EVENT_PROCESSOR_LEASE")] = Field(default=15_000, validation_alias="lease")
     shutdown_timeout_ms: Annotated[int, duration("0s", "1h"), Env("EVENT_PROCESSOR_SHUTDOWN_TIMEOUT")] = Field(
         default=30_000, validation_alias="shutdown_timeout"

@@ -41,6 +41,7 @@ MEANINGS: Final = {
     "processor.max_copies": "copies that wait for the event in flight that they are copies of; beyond it they are told to come again",
     "processor.recent_keys": "committed events whose copies are known without asking the store; up to twice as many are kept",
     "processor.tracked_keys": "keys whose last event's time is known, to tell late ones; up to twice as many are kept",
+    "processor.remembered_texts": "texts whose answer each test of a rule that looks into texts remembers; beyond it it forgets them all, and finds them out again",
     "processor.lease": "how long a worker may be silent before others take over what it holds; it renews three times in that time",
     "processor.shutdown_timeout": "how long a stop waits for what is in flight; the rest is told to be sent again",
     "rules.path": "the rules directory",

@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections import ChainMap
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ from engine.ingress.endpoints import Endpoint
 from engine.ingress.explain_endpoint import explain_endpoints
 from engine.ingress.http import create_app
 from engine.ingress.queries import queries
+from engine.ingress.request_body import BodyBudget
 from engine.ingress.server import Server, address_of, listen, server_config
 from engine.ingress.shadow_endpoints import shadow_endpoints
 from engine.operations.activity import Activity
@@ -38,7 +40,7 @@ from engine.operations.explanation_forms import in_json
 from engine.operations.in_service import OneProcess
 from engine.operations.live_groups import count_states
 from engine.operations.logs import set_up_logs
-from engine.operations.objections import no_objections
+from engine.operations.objections import Objections, no_objections
 from engine.operations.observe import LiveParts
 from engine.operations.reload import Reloader
 from engine.operations.rules_on_disk import RulesOnDisk
@@ -52,8 +54,8 @@ from engine.operations.witness import Witness
 from engine.pipeline.onlookers import Onlookers
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
-from engine.ports import RequestLimits
-from engine.settings import Settings, load_settings
+from engine.ports import RequestLimits, StateStore
+from engine.settings import HttpSettings, Settings, load_settings
 from engine.state.memory import MemoryStateStore
 from engine.state.opening import open_store
 from engine.workers.member import Membership
@@ -141,6 +143,9 @@ async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets
         _log.warning("%s", DISABLED)
         await server.serve(sockets=sockets)
         return 0
+    parts.kept.append(
+        lambda: {"connections": len(server.server_state.connections), "max_connections": settings.http.max_connections}
+    )
     watching = asyncio.create_task(parts.activity.watch(), name="activity")
     running = asyncio.create_task(parts.processor.run(), name="processor")
     running.add_done_callback(lambda _: server.give_up())
@@ -177,7 +182,7 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One worker's parts, wired together."""
+    """One worker's parts, wired together. `kept` are asked for what `live.kept` says; the server adds itself."""
 
     processor: Processor
     service: EngineService
@@ -188,6 +193,8 @@ class Parts:
     reloader: Reloader
     witness: Witness
     shadow: ShadowRules | None
+    bodies: BodyBudget
+    kept: list[Callable[[], dict[str, int]]]
 
     def ask_for_rules(self) -> None:
         """Have every rules directory taken up, whatever the settings say of when."""
@@ -215,20 +222,18 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         pool=pool,
         onlookers=onlookers,
     )
-    counted = partial(count_states, store)
     objections = objections_of(settings) if member is None else no_objections  # of several workers the supervisor asks
-    reloader = Reloader(
-        OneProcess(processor), rules.on_disk, rules.state, rules.mark, settings.rules.last_good, counted, objections
-    )
+    reloader = _reloader(settings, rules, processor, store, objections)
     poll_ms = settings.rules.poll_ms if settings.rules.reload == "auto" else None
     watch = RulesWatch(reloader, clock, poll_ms=poll_ms if member is None else None, notices=settings.rules.watch)
-    http = settings.http
-    limits = RequestLimits(http.max_body_bytes, http.max_events, http.max_bodies_bytes, http.max_explained)
+    limits = _request_limits(settings.http)
     shadow = _shadow(settings, clock, onlookers)
     watches = [watch] if shadow is None else [watch, RulesWatch(shadow, clock, poll_ms=poll_ms, notices=settings.rules.watch)]
     watching = [asyncio.create_task(each.run(), name="rules watch") for each in watches]
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
     activity = Activity(clock, thread_busy_ns, processor.stages.answers.ledger.total_ended)
+    bodies = BodyBudget(limits.max_bodies_bytes)
+    kept = [pool.kept, bodies.kept, *([store.kept] if isinstance(store, MemoryStateStore) else [])]
     live = LiveParts(
         processor,
         activity,
@@ -240,13 +245,14 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         reasons=rules.state.reasons,
         shadow=dict if shadow is None else shadow.figures,
         claims_forgotten=lambda: store.claims_forgotten if isinstance(store, MemoryStateStore) else 0,
+        kept=lambda: dict(ChainMap(*(part() for part in kept))),
     )
     of_all = None if member is None else member.snapshot
     endpoints = [*explain_endpoints(in_json(explainer), limits), *queries(build_statistics(live, store, of_all))]
     endpoints += [] if shadow is None else shadow_endpoints(shadow.answer if member is None else member.shadow)
     try:
         service = EngineService(live, limits, member or reloader, enabled=settings.processor.enabled, snapshot=of_all)
-        yield Parts(processor, service, endpoints, watches, activity, live, reloader, Witness(onlookers), shadow)
+        yield Parts(processor, service, endpoints, watches, activity, live, reloader, Witness(onlookers), shadow, bodies, kept)
     finally:
         for task in watching:
             task.cancel()
@@ -255,6 +261,15 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
         await pool.close()
         await outputs.close()
         await store.close()
+
+
+def _reloader(settings: Settings, rules: Rules, processor: Processor, store: StateStore, objections: Objections) -> Reloader:
+    in_service, counted = OneProcess(processor), partial(count_states, store)
+    return Reloader(in_service, rules.on_disk, rules.state, rules.mark, settings.rules.last_good, counted, objections)
+
+
+def _request_limits(http: HttpSettings) -> RequestLimits:
+    return RequestLimits(http.max_body_bytes, http.max_events, http.max_bodies_bytes, http.max_explained)
 
 
 def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> ShadowRules | None:
@@ -268,7 +283,7 @@ def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> Sha
 
 def uvicorn_config(settings: Settings, parts: Parts) -> uvicorn.Config:
     """How uvicorn serves one worker."""
-    app = create_app(parts.service, parts.endpoints, access_policy(settings.http), parts.witness)
+    app = create_app(parts.service, parts.endpoints, access_policy(settings.http), parts.witness, parts.bodies)
     return server_config(
         app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000), access_log=settings.log.access
     )

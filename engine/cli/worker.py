@@ -5,6 +5,7 @@ or when the supervisor is gone, and sees what it holds to its end in both cases.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -38,6 +39,8 @@ def main() -> int:
     """Serve until told to end; 0 when everything taken was seen to its end, 2 where it could not start."""
     briefing = read(sys.stdin.buffer.read())
     set_up_logs(briefing.settings.log, briefing.number)
+    if briefing.settings.log.level != "debug":
+        logging.getLogger("rulemill.rules").setLevel(logging.WARNING)  # the supervisor says once which rules came into service
     return ended(lambda: _run(briefing))
 
 

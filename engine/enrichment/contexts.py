@@ -50,6 +50,7 @@ class SourceContexts:
         self._table = _Table(chain[0], self._cut) if isinstance(chain[0], FileSource) else None
         self._cache = LocalCache(source.cache)
         self._places = [self._place(source, spec.kind, place) for spec, place in zip(source.chain, chain, strict=True)]
+        self._kinds = [spec.kind for spec in source.chain]
         self._shared = None if shared is None else SharedCache(shared, source, self.counts, clock)
         self._flights = Flights(self._places, self._land, source.max_waiting, self._share if self._shared else None)
 
@@ -68,9 +69,20 @@ class SourceContexts:
         return next(state for state in _WORST_FIRST if state in states)
 
     @property
+    def problem(self) -> str | None:
+        """See ContextSource."""
+        problems = ((kind, place.problem) for kind, place in zip(self._kinds, self._places, strict=True))
+        return next((f"{kind}: {problem}" for kind, problem in problems if problem is not None), None)
+
+    @property
     def entries(self) -> int:
         """See ContextSource."""
         return len(self._cache) + (0 if self._table is None else len(self._table.contexts()))
+
+    @property
+    def waiting(self) -> int:
+        """See ContextSource."""
+        return len(self._flights)
 
     async def fetch(self, keys: Sequence[str]) -> Mapping[str, Context]:
         """See ContextSource."""

@@ -52,6 +52,10 @@ class Flights:
         self._flying: dict[str, asyncio.Future[Landed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """Keys that are under way."""
+        return len(self._flying)
+
     @property
     def refused(self) -> bool:
         """Whether no place would be asked now."""

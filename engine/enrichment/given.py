@@ -39,7 +39,17 @@ class GivenContexts:
         return "open" if self.fault == "breaker_open" else "closed"
 
     @property
+    def problem(self) -> str | None:
+        """See ContextSource."""
+        return None
+
+    @property
     def entries(self) -> int:
+        """See ContextSource."""
+        return 0
+
+    @property
+    def waiting(self) -> int:
         """See ContextSource."""
         return 0
 

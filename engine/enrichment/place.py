@@ -49,6 +49,11 @@ class Place:
         return "closed" if self._breaker is None else self._breaker.state
 
     @property
+    def problem(self) -> str | None:
+        """Why it fails or is left alone, as it was last time; None where neither is so."""
+        return self._trouble.problem if self.breaker == "closed" else self._trouble.last_reason
+
+    @property
     def refuses(self) -> bool:
         """Whether `ask` would raise BreakerOpen now."""
         return self._breaker is not None and self._breaker.refuses

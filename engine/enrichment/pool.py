@@ -65,6 +65,13 @@ class SourcePool:
                 self._held.remove(held)
                 await one.close()
 
+    def kept(self) -> dict[str, int]:
+        """Answers that wait to be shared, and how many may; nothing where none are shared."""
+        if self._sharing is None:
+            return {}
+        waiting = 0 if self._shared is None else self._shared.waiting
+        return {"shared_waiting": waiting, "shared_max_waiting": self._sharing.max_waiting}
+
     async def close(self) -> None:
         """Let go of what all sources share; call it when none of them is held any more."""
         if self._shared is not None:

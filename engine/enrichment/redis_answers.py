@@ -51,6 +51,11 @@ class RedisAnswers:
         self._writer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """See SharedAnswers."""
+        return len(self._waiting)
+
     async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
         """See SharedAnswers."""
         admitted = self._admitted()
@@ -102,12 +107,12 @@ class RedisAnswers:
         if task.done() and (error := task.exception()) is not None:
             failure = failure_text(error)
         self._breaker.ended(admitted, well=failure is None)
-        self._trouble.breaker(before, self._breaker.state)
-        if failure is not None:
+        if failure is None:
+            self._trouble.over()
+        else:
             self._trouble.goes_on(failure)
-            return None
-        self._trouble.over()
-        return task.result()
+        self._trouble.breaker(before, self._breaker.state)
+        return task.result() if failure is None else None
 
     async def _write_on(self) -> None:
         try:

@@ -36,6 +36,10 @@ class SharedAnswers(Protocol):
     def prefix(self) -> str:
         """What all keys of this installation begin with."""
 
+    @property
+    def waiting(self) -> int:
+        """How many answers wait to be written."""
+
     async def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | None:
         """What is kept for each key, in order; None where it cannot be asked now, or does not answer in time. Never raises."""
 

@@ -147,6 +147,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._clear_deadline()
             if self._pieces is None:
                 super().on_message_complete()
+                self._wait_for_more_if_answered()
             else:
                 self._take_whole(self._pieces)
 
@@ -209,7 +210,9 @@ class BoundedConnection(HttpToolsProtocol):
                 self.transport, self.server_state.default_headers, self.on_response_complete, keep_alive=keep_alive
             )
             self.cycle = exchange  # type: ignore[assignment] # it stands for one
-            self._whole.take(self.headers, b"".join(pieces), exchange.reply)
+            headers, self.headers = self.headers, []
+            self.scope.clear()  # type: ignore[attr-defined] # nobody asks for it while the request waits, which may be long for thousands of them
+            self._whole.take(headers, b"".join(pieces), exchange.reply)
 
     def _give_to_application(self, pieces: Sequence[bytes] = ()) -> None:
         """Begin the request that the parser is at, with what is there of its body."""
@@ -220,6 +223,12 @@ class BoundedConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False
         for piece in pieces:
             super().on_body(piece)
+
+    def _wait_for_more_if_answered(self) -> None:
+        """A request may be answered before its body has come, which is idle time from here; uvicorn counts it from the answer, and no more once bytes come."""
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _refusal(self) -> Response | None:
         if self._may_be_large:

@@ -27,9 +27,8 @@ INPUT_NAME: Final = "http"
 """The input that all requests belong to; its watermark is theirs."""
 
 
-def event_endpoints(service: Service, explanations: Explanations | None = None) -> list[Endpoint]:
-    """`POST /events`. Without `explanations` the header that asks for them does nothing."""
-    budget = BodyBudget(service.limits.max_bodies_bytes)
+def event_endpoints(service: Service, budget: BodyBudget, explanations: Explanations | None = None) -> list[Endpoint]:
+    """`POST /events`, for bodies within a budget. Without `explanations` the header that asks for them does nothing."""
 
     async def take_events(request: Request) -> Response:
         all_results = _wants_all_results(request)

@@ -23,6 +23,7 @@ from engine.ingress.explained import EventWitness, Explanations
 from engine.ingress.health import health_endpoints
 from engine.ingress.openapi import describe
 from engine.ingress.problems import RequestRefused
+from engine.ingress.request_body import BodyBudget
 from engine.ingress.responses import internal_error, json_response, problem, refusal
 from engine.ingress.rules_endpoints import rules_endpoints
 from engine.ingress.service import Service
@@ -38,14 +39,22 @@ def create_app(
     more: Sequence[Endpoint] = (),
     policy: AccessPolicy = _ANYBODY,
     witness: EventWitness | None = None,
+    bodies: BodyBudget | None = None,
 ) -> "Application":
     """The ASGI application of one engine: events, health, the console, the description, and whatever else is given.
 
     A request that stops half way, or whose client is gone before the answer, leaves the engine and other requests as they are:
     events that were submitted go on to their end. With a `witness`, events can be explained as they come in.
+    `bodies` is the budget of what is being read, for whoever wants to see it; by default it is made as the service's limits say.
     """
     explanations = None if witness is None else Explanations(witness, policy, service.limits.max_explained)
-    own = [*event_endpoints(service, explanations), *health_endpoints(service), *rules_endpoints(service), *console_endpoints()]
+    budget = bodies or BodyBudget(service.limits.max_bodies_bytes)
+    own = [
+        *event_endpoints(service, budget, explanations),
+        *health_endpoints(service),
+        *rules_endpoints(service),
+        *console_endpoints(),
+    ]
     endpoints = [*own, *more]
     return Application([*endpoints, _description(endpoints)], policy, WholeRequests(service, policy))
 

@@ -62,4 +62,5 @@ def _near(text: str, at: int) -> str:
 
 
 def _plain(message: str) -> str:
-    return message[:1].lower() + message[1:].rstrip(".")
+    begins_with_a_name = message[1:2].isupper()
+    return (message if begins_with_a_name else message[:1].lower() + message[1:]).rstrip(".")

@@ -18,16 +18,23 @@ _PIECES_AT_ONCE: Final = 16
 
 
 class BodyBudget:
-    """Bytes that all bodies being read may have together. One alone is not held to it."""
+    """Bytes that all bodies being read may have together: `max_bytes`. One alone is not held to it.
+
+    `in_use_bytes` is what they have now. A body that is there with its head never waits, and has no part in it.
+    """
 
     def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.in_use_bytes = 0
-        self._max_bytes = max_bytes
+
+    def kept(self) -> dict[str, int]:
+        """What is in use, and how much may be."""
+        return {"body_bytes": self.in_use_bytes, "body_max_bytes": self.max_bytes}
 
     def take(self, size_bytes: int, held_bytes: int) -> None:
         """Add to a body that has `held_bytes`. Raises RequestRefused, with nothing taken, where all together are too much."""
         others_bytes = self.in_use_bytes - held_bytes
-        if others_bytes and self.in_use_bytes + size_bytes > self._max_bytes:
+        if others_bytes and self.in_use_bytes + size_bytes > self.max_bytes:
             raise RequestRefused(503, "too_many_bodies", "too much is being sent to this service at once; send this again later")
         self.in_use_bytes += size_bytes
 

@@ -18,8 +18,8 @@ _TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _TEXT_OF_WORKER: Final = "%(asctime)s %(levelname)s worker {}: %(name)s: %(message)s"
 _FIELDS: Final = ("levelname", "name", "message")
 _NAMES: Final = {"levelname": "level", "name": "logger"}
-_CHATTY: Final = ("asyncio", "uvicorn.error")
-"""Loggers that tell at level info what nobody asked."""
+_CHATTY: Final = {"asyncio": logging.WARNING, "uvicorn.error": logging.ERROR}
+"""Loggers that tell what nobody asked, and the level from which they are heard: at `warning` uvicorn has a line for all that is no HTTP."""
 
 
 def set_up_logs(settings: LogSettings, worker: int | None = None) -> None:
@@ -32,8 +32,8 @@ def set_up_logs(settings: LogSettings, worker: int | None = None) -> None:
     handler.setFormatter(_Json(worker) if settings.format == "json" else _Text(text))
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.DEBUG if level == logging.DEBUG else max(level, logging.WARNING))
+    for name, heard_from in _CHATTY.items():
+        logging.getLogger(name).setLevel(logging.DEBUG if level == logging.DEBUG else max(level, heard_from))
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -49,6 +49,7 @@ def metrics() -> Iterator[Metric | Histogram]:
     yield from _MISSION
     yield from _EVENTS
     yield from _QUEUE
+    yield from _KEPT
     yield from _ENGINE
     yield from _FILTERS
     yield from _SHADOW
@@ -86,6 +87,10 @@ def _of_process(name: str, help: str) -> Metric:
 
 def _of_shadow(name: str, help: str, figure: str) -> Metric:
     return Metric(name, help, (), lambda snapshot: {(): snapshot.shadow[figure]} if figure in snapshot.shadow else {})
+
+
+def _kept(name: str, help: str, figure: str) -> Metric:
+    return Metric(name, help, (), lambda snapshot: {(): snapshot.kept[figure]} if figure in snapshot.kept else {})
 
 
 def _ratio(snapshot: Snapshot) -> float:
@@ -194,6 +199,11 @@ _QUEUE: Final = (
         "Events published while the store was away that are still to be claimed and counted.",
         lambda s: s.queue.deferred,
     ),
+    _one(
+        "rulemill_deferred_bytes",
+        "Bytes that deferred events came in as; as many may be deferred as may wait in the inbox.",
+        lambda s: s.queue.deferred_bytes,
+    ),
     _one("rulemill_deferred_max_events", "How many events may be deferred.", lambda s: s.queue.max_deferred),
     _one(
         "rulemill_returned_events",
@@ -208,6 +218,21 @@ _QUEUE: Final = (
         "rulemill_recent_keys", "Committed events whose copies are known without asking the store.", lambda s: s.queue.recent_keys
     ),
     _one("rulemill_tracked_keys", "Keys whose last event's time is known, to tell late ones.", lambda s: s.queue.tracked_keys),
+)
+
+_KEPT: Final = (
+    _kept("rulemill_connections", "Connections that are open.", "connections"),
+    _kept("rulemill_max_connections", "How many connections may be open.", "max_connections"),
+    _kept("rulemill_body_bytes", "Bytes of bodies that are being read.", "body_bytes"),
+    _kept("rulemill_body_max_bytes", "How many bytes all bodies that are being read may have.", "body_max_bytes"),
+    _kept("rulemill_remembered_texts", "Answers of tests of texts that the rules in service remember.", "remembered_texts"),
+    _kept("rulemill_remembered_max_texts", "How many answers all these tests may remember.", "remembered_max_texts"),
+    _kept(
+        "rulemill_shared_waiting_answers", "Answers of sources that wait to be shared; absent where none are.", "shared_waiting"
+    ),
+    _kept("rulemill_shared_max_waiting_answers", "How many answers may wait to be shared.", "shared_max_waiting"),
+    _kept("rulemill_memory_claims", "Claims that the store in memory keeps; absent with another store.", "memory_claims"),
+    _kept("rulemill_memory_max_claims", "How many claims the store in memory may keep.", "memory_max_claims"),
 )
 
 _ENGINE: Final = (
@@ -354,6 +379,8 @@ _SOURCES: Final = (
         lambda snapshot: {(name,): source.latency for name, source in snapshot.sources.items()},
     ),
     Metric("rulemill_source_breaker", "1 for the state that the breaker is in.", ("source", "state"), _breakers),
+    _by_source("rulemill_source_waiting_keys", "Keys that are asked for, or wait for their turn.", lambda s: s.waiting),
+    _by_source("rulemill_source_max_waiting_keys", "How many keys may be asked for or wait.", lambda s: s.max_waiting),
     _by_source("rulemill_source_cache_entries", "Answers that are kept.", lambda s: s.entries),
     _by_source("rulemill_source_cache_max_entries", "How many answers the cache may keep.", lambda s: s.max_entries),
 )

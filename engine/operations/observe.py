@@ -50,6 +50,7 @@ class LiveParts:
     `store` and `egress` are their kinds, `egress_problem` says what keeps the egress from taking records. `rules_load` is the last attempt to
     load rules: None where there was none since the start. `shadow` counts what shadow rules would have done. `reasons` says what else keeps the engine from
     being well, a line each; `claims_forgotten` how many claims the store gave up to stay within its bound.
+    `kept` is what else is in memory, and how much may be: `body_bytes` and `body_max_bytes`, and the like for connections, shared answers and claims.
     """
 
     processor: Processor
@@ -62,6 +63,7 @@ class LiveParts:
     reasons: Callable[[], Sequence[str]] = tuple
     shadow: Callable[[], Figures] = dict
     claims_forgotten: Callable[[], int] = int
+    kept: Callable[[], Figures] = dict
 
 
 def observe(parts: LiveParts) -> Snapshot:
@@ -100,6 +102,11 @@ def observe(parts: LiveParts) -> Snapshot:
         process=_process(),
         shadow=parts.shadow(),
         claims_forgotten=parts.claims_forgotten(),
+        kept={
+            **parts.kept(),
+            "remembered_texts": len(generation.plan.texts),
+            "remembered_max_texts": generation.plan.texts.most,
+        },
     )
 
 
@@ -127,6 +134,7 @@ def _queue(processor: Processor) -> QueueFigures:
         max_copies=answers.max_copies,
         recent_keys=len(stages.recent),
         tracked_keys=orderer.tracked,
+        deferred_bytes=deferred.size_bytes,
     )
 
 
@@ -178,6 +186,9 @@ def _source(source: Source, live: ContextSource) -> SourceFigures:
         max_entries=source.cache.local_max_entries if source.cache.local_ttl_ms is not None else 0,
         counts={name: getattr(live.counts, name) for name in _SOURCE_COUNTS},
         latency=_durations(live.counts.latency),
+        waiting=live.waiting,
+        max_waiting=source.max_waiting,
+        problem=live.problem,
     )
 
 

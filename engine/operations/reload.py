@@ -90,20 +90,20 @@ class Reloader:
     async def reload(self, *, dry_run: bool = False, patient: bool = False) -> Reload:
         """Compile what is in the directory and put it in service; with `dry_run` only say what that would change.
 
-        With `patient`, wait for files that may still be written.
+        With `patient`, wait for files that may still be written; without, somebody asked, and the log says how it ended, though nothing is new.
         """
         async with self._lock:
             attempt = await self.on_disk.compile(patient=patient)
             before = self._service.plan
             plan = attempt.compiled.plan
             if plan is None:
-                return self._refuse(attempt, before, dry_run=dry_run)
+                return self._refuse(attempt, before, dry_run=dry_run, patient=patient)
             if against := await self._objections(before, plan, make=not dry_run):
-                return self._refuse(_with(attempt, against), before, dry_run=dry_run)
+                return self._refuse(_with(attempt, against), before, dry_run=dry_run, patient=patient)
             try:
                 staged = await self._service.stage(plan, attempt.compiled.contents)
             except NotTaken as error:
-                return self._refuse(replace(attempt, problem=str(error)), before, dry_run=dry_run)
+                return self._refuse(replace(attempt, problem=str(error)), before, dry_run=dry_run, patient=patient)
             change = await self._consequences(before, plan, count=dry_run)
             changed = changes(before, plan)
             result = Reload(plan, before, tuple(attempt.compiled.findings), changed, consequences=change)
@@ -115,7 +115,7 @@ class Reloader:
                 self.state.replaced = Replaced(before.id, changed)
                 _log.info("ruleset `%s` in place of `%s`: %s", plan.id, before.id, _in_words(result.changed))
             if not dry_run:
-                await self._accept(attempt, plan)
+                await self._accept(attempt, plan, asked=not patient)
             return result
 
     async def shown(self) -> JsonObject:
@@ -143,7 +143,7 @@ class Reloader:
             live = await self._count(states)
         return Change(old.id, new.id, _IN_SERVICE, str(directory), parts, live)
 
-    async def _accept(self, attempt: Attempt, plan: Plan) -> None:
+    async def _accept(self, attempt: Attempt, plan: Plan, *, asked: bool) -> None:
         state, now_ms = self.state, self._service.now_ms()
         contents = attempt.compiled.contents
         swapped = state.active.plan.ruleset.digest != plan.ruleset.digest
@@ -151,6 +151,8 @@ class Reloader:
         state.active = ActiveRules(self._service.plan, contents, attempt.compiled.findings, loaded_ms)
         if state.rejected is not None and not swapped:
             _log.info("the rules directory says again what is in service, ruleset `%s`", plan.id)
+        elif asked and not swapped:
+            _log.info("the rules directory says what is in service already, ruleset `%s`", plan.id)
         state.rejected, state.last_attempt_ms, state.last_success_ms = None, now_ms, now_ms
         self._seen = self._told = attempt.mark
         if self._last_good is not None:
@@ -161,7 +163,7 @@ class Reloader:
                 state.keep_problem = f"`{self._last_good}`: {error.strerror}"
                 _log.warning("no copy of ruleset `%s` was kept at %s", plan.id, state.keep_problem)
 
-    def _refuse(self, attempt: Attempt, before: Plan, *, dry_run: bool) -> Reload:
+    def _refuse(self, attempt: Attempt, before: Plan, *, dry_run: bool, patient: bool) -> Reload:
         now_ms, compiled = self._service.now_ms(), attempt.compiled
         rejected = rejected_rules(attempt, now_ms)
         if not dry_run:
@@ -173,6 +175,8 @@ class Reloader:
                 self._told = attempt.mark
                 state.refused += 1
                 _log.error("the rules were refused, ruleset `%s` goes on\n%s", before.id, rejected.text.rstrip())
+            elif not patient:
+                _log.error("the rules were refused as before, ruleset `%s` goes on: %s", before.id, rejected.reason)
         return Reload(None, before, tuple(compiled.findings), rejected=rejected)
 
 

@@ -68,7 +68,7 @@ class QueueFigures:
     """What waits, in events but for the bytes, and how much may. `held` waits for its order, `deferred` for the store.
 
     `held_early` counts events that left before their time because too many were held; `returned` were answered as received and go through the
-    stages again; `copies` wait for the events in flight that they are copies of. `recent_keys` and `tracked_keys` are what is remembered.
+    stages again; `copies` wait for the events in flight that they are copies of; `deferred_bytes` is what deferred events came in as. `recent_keys` and `tracked_keys` are what is remembered.
     """
 
     events: int
@@ -86,6 +86,7 @@ class QueueFigures:
     max_copies: int = 0
     recent_keys: int = 0
     tracked_keys: int = 0
+    deferred_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class FilterFigures:
 
 @dataclass(frozen=True, slots=True)
 class SourceFigures:
-    """One enrichment source. `counts` are those of `SourceCounts`, `kinds` its places in the order they are asked."""
+    """One enrichment source. `counts` are those of `SourceCounts`, `kinds` its places in the order they are asked. `waiting` keys are asked for, or wait for their turn; `problem` says which place fails, and why."""
 
     kinds: list[str] = field(metadata=FIRST)
     breaker: str = field(metadata={_HOW: _worst_breaker})
@@ -120,6 +121,9 @@ class SourceFigures:
     counts: Figures
     latency: DurationFigures
     max_entries: int = 0
+    waiting: int = 0
+    max_waiting: int = 0
+    problem: str | None = field(default=None, metadata=FIRST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,8 @@ class Snapshot:
     computing, and of several their sum; `events_per_second` is what ended in that minute. `watermarks_ms` is by input, and of what is
     committed. `process` holds the figures of the operating system, by the names they have in Prometheus. `workers` are running, of
     `workers_wanted`; `worker_deaths` counts those that ended though nobody had told them to. `each_worker` is by number, and empty where
-    there is no more than one. `claims_forgotten` are those that the store gave up to stay within its bound.
+    there is no more than one. `claims_forgotten` are those that the store gave up to stay within its bound. `kept` is what else is in memory, and
+    how much may be, as `LiveParts` says; what a worker has none of is left out.
     """
 
     version: str = field(metadata=FIRST)
@@ -193,6 +198,7 @@ class Snapshot:
     each_worker: dict[str, WorkerFigures] = field(default_factory=dict)
     shadow: Figures = field(default_factory=dict)
     claims_forgotten: int = 0
+    kept: Figures = field(default_factory=dict)
 
     @property
     def ruleset(self) -> str:

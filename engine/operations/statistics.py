@@ -32,7 +32,8 @@ def status(snapshot: Snapshot) -> JsonObject:
         "store": _seam(snapshot.store),
         "egress": _seam(snapshot.egress),
         "sources": {
-            name: {"breaker": source.breaker, "cache_entries": source.entries} for name, source in snapshot.sources.items()
+            name: {"breaker": source.breaker, "cache_entries": source.entries, "problem": source.problem}
+            for name, source in snapshot.sources.items()
         },
     }
 
@@ -112,13 +113,18 @@ def _reasons(snapshot: Snapshot) -> list[str]:
     if snapshot.queue.events >= snapshot.queue.max_events:
         reasons.append(f"queue: full, with {snapshot.queue.events} events; senders are told to come again")
     reasons += [
-        f"source `{name}`: its breaker is {source.breaker.replace('_', ' ')}"
+        f"source `{name}`: {_trouble(source)}"
         for name, source in snapshot.sources.items()
-        if source.breaker != "closed"
+        if source.breaker != "closed" or source.problem is not None
     ]
     if len(snapshot.rulesets) > 1:
         reasons.append(f"rules: the workers run {len(snapshot.rulesets)} rulesets: {', '.join(sorted(snapshot.rulesets))}")
     return [*reasons, *snapshot.reasons]
+
+
+def _trouble(source: SourceFigures) -> str:
+    what = "it fails" if source.breaker == "closed" else f"its breaker is {source.breaker.replace('_', ' ')}"
+    return what if source.problem is None else f"{what}; {source.problem}"
 
 
 def _uptime_s(snapshot: Snapshot) -> float:

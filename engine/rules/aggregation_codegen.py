@@ -16,6 +16,7 @@ from engine.rules.emitter import Emitter
 from engine.rules.fields import Fields
 from engine.rules.first_error import FirstError
 from engine.rules.keys import key_part
+from engine.rules.matching import TextMemory
 from engine.rules.measures import Custom, MeasureKind, NumberKind, update_numbers
 from engine.rules.model import Measure, Path, Ruleset
 
@@ -62,23 +63,23 @@ class AggregationCode:
     emits: bool = False
 
 
-def compile_aggregations(ruleset: Ruleset) -> AggregationCode:
-    """Generate the functions for a ruleset's aggregations."""
+def compile_aggregations(ruleset: Ruleset, texts: TextMemory | None = None) -> AggregationCode:
+    """Generate the functions for a ruleset's aggregations. Tests of texts remember in `texts`."""
     plans = tuple(plan_aggregation(rule, ruleset) for rule in ruleset.aggregations.values())
     with_route = [plan for plan in plans if plan.rule.late_route is not None]
     return AggregationCode(
         plans,
-        cast("Add", _Writer(ruleset, plans, "aggregations").batch(look=False)),
-        cast("Add", _Writer(ruleset, plans, "look for groups").batch(look=True)),
-        cast("LateRoutes", _Writer(ruleset, with_route, "late routes").routes()) if with_route else None,
+        cast("Add", _Writer(ruleset, plans, "aggregations", texts).batch(look=False)),
+        cast("Add", _Writer(ruleset, plans, "look for groups", texts).batch(look=True)),
+        cast("LateRoutes", _Writer(ruleset, with_route, "late routes", texts).routes()) if with_route else None,
         any(plan.rule.blocked == "include" for plan in plans),
         any(plan.rule.emit is not None for plan in plans),
     )
 
 
 class _Writer:
-    def __init__(self, ruleset: Ruleset, plans: Sequence[AggregationPlan], name: str) -> None:
-        self._emitter = Emitter(name)
+    def __init__(self, ruleset: Ruleset, plans: Sequence[AggregationPlan], name: str, texts: TextMemory | None) -> None:
+        self._emitter = Emitter(name, texts)
         self._ruleset = ruleset
         self._plans = plans
         self._fields = Fields(self._emitter, ruleset.enrichment.sources)

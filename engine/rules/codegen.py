@@ -13,6 +13,7 @@ from engine.rules.conditions import ConditionWriter
 from engine.rules.emitter import Emitter
 from engine.rules.fields import Fields
 from engine.rules.first_error import FirstError
+from engine.rules.matching import TextMemory
 from engine.rules.model import Action, Allow, Block, Condition, Filter, Ruleset, SendTo, Transform
 from engine.rules.rollout import rollout_holds
 from engine.rules.transforms import changed_steps, compile_transform
@@ -24,14 +25,14 @@ _PARAMETERS: Final = ("events", "counts")
 _COUNTS: Final = ("evaluated", "matched", "unknown", "wrong_type", "errors", "held_back", "last_match_ms")
 
 
-def compile_filters(ruleset: Ruleset) -> ApplyFilters:
+def compile_filters(ruleset: Ruleset, texts: TextMemory | None = None) -> ApplyFilters:
     """A function that runs all filters over a batch, event by event, in the order of the ruleset.
 
     It sets marks, routes, copies, topic and blocked of the events, replaces `data` where a filter transforms, and adds to
     the counts. A filter in mode shadow counts and does not act, nor does one on an event outside its rollout; one that is off stays at zero. A filter or an action
-    that raises is counted and skipped, and the event goes on; `last_match_ms` is the time of the last event that matched.
+    that raises is counted and skipped, and the event goes on; `last_match_ms` is the time of the last event that matched. Tests of texts remember in `texts`.
     """
-    return cast("ApplyFilters", _written(ruleset).function(*_PARAMETERS))
+    return cast("ApplyFilters", _written(ruleset, texts).function(*_PARAMETERS))
 
 
 def write_filters(ruleset: Ruleset) -> str:
@@ -39,8 +40,8 @@ def write_filters(ruleset: Ruleset) -> str:
     return _written(ruleset).source(*_PARAMETERS)
 
 
-def _written(ruleset: Ruleset) -> Emitter:
-    emitter = Emitter("filters")
+def _written(ruleset: Ruleset, texts: TextMemory | None = None) -> Emitter:
+    emitter = Emitter("filters", texts)
     writer = _FilterWriter(emitter, ruleset)
     if any(rule.mode != "off" for rule in ruleset.filters):
         writer.write_batch()

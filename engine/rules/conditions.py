@@ -129,7 +129,7 @@ class _Writer:
 
     def _loop(self, question: _Question, condition: Normal, *, stop_where: bool) -> object:
         """A function that says whether there is an element for which the question's answer is `stop_where`."""
-        emitter = Emitter("elements")
+        emitter = Emitter("elements", self._emitter.texts)
         fields = Fields(emitter, self._ruleset.enrichment.sources, element="element")
         answer = _Writer(emitter, Operators(emitter), fields, self._ruleset).write(question, condition)
         with emitter.block("for element in elements:"):

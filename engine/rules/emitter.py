@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from engine.rules.matching import TextMemory
+
 _INDENT: Final = "    "
 _numbers: Final = itertools.count(1)
 
 
 class Emitter:
-    """Collects the body of one function. `name` says in tracebacks what the function is for."""
+    """Collects the body of one function. `name` says in tracebacks what the function is for; `texts` is where its tests of texts remember."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, texts: TextMemory | None = None) -> None:
+        self.texts = TextMemory() if texts is None else texts
         self._name = name
         self._constants: dict[str, object] = {}
         self._names: dict[str | int, str] = {}

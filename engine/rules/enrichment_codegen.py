@@ -12,6 +12,7 @@ from engine.event import Event
 from engine.ports import Context
 from engine.rules.derived import DerivedWriter
 from engine.rules.emitter import Emitter
+from engine.rules.matching import TextMemory
 from engine.rules.model import Path, Ruleset, Source
 from engine.rules.plan_events import single_member
 from engine.rules.values import DERIVED, ENRICHMENT, STATUS, follow
@@ -42,12 +43,13 @@ class Enriched:
         return cls([0] * sources, [[] for _ in range(sources)])
 
 
-def compile_enrichment(ruleset: Ruleset) -> Enrich:
+def compile_enrichment(ruleset: Ruleset, texts: TextMemory | None = None) -> Enrich:
     """A function that puts `enrichment` on the events of a batch: contexts, `derived` and `status`.
 
-    Contexts are taken from one mapping for each source, in the order of the ruleset. An event that has to wait gets nothing.
+    Contexts are taken from one mapping for each source, in the order of the ruleset. An event that has to wait gets nothing. Tests of texts
+    remember in `texts`.
     """
-    emitter = Emitter("enrichment")
+    emitter = Emitter("enrichment", texts)
     sources = list(ruleset.enrichment.sources.values())
     for index in range(len(sources)):
         emitter.line(f"at_hand_{index} = hands[{index}]")

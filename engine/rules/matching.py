@@ -5,7 +5,7 @@ bounded, whatever the values are.
 """
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
@@ -20,22 +20,46 @@ _QUOTE: Final = "\\Q"
 Answer = TypeVar("Answer")
 
 
+class TextMemory:
+    """What the tests of one plan remember; each of them at most `max_texts` answers. Whoever uses the plan may set another bound."""
+
+    def __init__(self) -> None:
+        self.max_texts = MAX_REMEMBERED
+        self._tests: list[Mapping[str, object]] = []
+
+    def __len__(self) -> int:
+        """Answers that are remembered, of all tests."""
+        return sum(map(len, self._tests))
+
+    @property
+    def most(self) -> int:
+        """How many answers all tests may remember."""
+        return len(self._tests) * self.max_texts
+
+    def remembered(self, test: Callable[[str], Answer]) -> "Remembered[Answer]":
+        """A memory for one more test."""
+        memory = Remembered(test, self)
+        self._tests.append(memory)
+        return memory
+
+
 class Remembered(dict[str, Answer], Generic[Answer]):
     """The answers of a test of strings: `remembered[text]` asks `test` the first time, and then knows.
 
-    It forgets everything when it holds MAX_REMEMBERED answers, and keeps none for texts over MAX_REMEMBERED_CHARS.
+    It forgets everything when it holds as many answers as `memory` lets it, and keeps none for texts over MAX_REMEMBERED_CHARS.
     """
 
-    __slots__ = ("_test",)
+    __slots__ = ("_memory", "_test")
 
-    def __init__(self, test: Callable[[str], Answer]) -> None:
+    def __init__(self, test: Callable[[str], Answer], memory: TextMemory) -> None:
         super().__init__()
         self._test = test
+        self._memory = memory
 
     def __missing__(self, text: str) -> Answer:
         answer = self._test(text)
         if len(text) <= MAX_REMEMBERED_CHARS:
-            if len(self) >= MAX_REMEMBERED:
+            if len(self) >= self._memory.max_texts:
                 self.clear()
             self[text] = answer
         return answer

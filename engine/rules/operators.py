@@ -11,7 +11,6 @@ from typing import Final
 
 from engine.rules import matching
 from engine.rules.emitter import Emitter
-from engine.rules.matching import Remembered
 from engine.rules.model import Scalar
 from engine.rules.normalise import Leaf
 from engine.rules.times import parse_time
@@ -159,7 +158,9 @@ class Operators:
 
     def parts(self, leaf: Leaf, value: str, _operand: str | None) -> Tested:
         """Contains_any and contains_all."""
-        known = self._remember(leaf, lambda: Remembered(_PREPARED[leaf.operator](_texts(leaf), ignore_case=leaf.ignore_case)))
+        known = self._remember(
+            leaf, lambda: self.emitter.texts.remembered(_PREPARED[leaf.operator](_texts(leaf), ignore_case=leaf.ignore_case))
+        )
         return Tested(f"type({value}) is str", f"{known}[{value}]")
 
     def pattern(self, leaf: Leaf, value: str, operand: str | None) -> Tested:
@@ -167,12 +168,16 @@ class Operators:
         if operand is not None:
             raise TypeError("`matches` takes a pattern, not a field: patterns are compiled before events come")
         patterns = tuple(str(pattern) for pattern in _scalars(leaf))
-        known = self._remember(leaf, lambda: Remembered(matching.matches_any(patterns, ignore_case=leaf.ignore_case)))
+        known = self._remember(
+            leaf, lambda: self.emitter.texts.remembered(matching.matches_any(patterns, ignore_case=leaf.ignore_case))
+        )
         return Tested(f"type({value}) is str", f"{known}[{value}]")
 
     def network(self, leaf: Leaf, value: str, _operand: str | None) -> Tested:
         """In_cidr."""
-        known = self._remember(leaf, lambda: Remembered(matching.in_networks([str(network) for network in _scalars(leaf)])))
+        known = self._remember(
+            leaf, lambda: self.emitter.texts.remembered(matching.in_networks([str(network) for network in _scalars(leaf)]))
+        )
         return Tested(f"type({value}) is str and {known}[{value}] is not None", f"{known}[{value}]")
 
     def _remember(self, leaf: Leaf, make: Callable[[], object]) -> str:

@@ -8,6 +8,7 @@ from engine.rules.aggregation_codegen import AggregationCode, compile_aggregatio
 from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.codegen import compile_filters, write_filters
 from engine.rules.enrichment_codegen import Enrich, compile_enrichment
+from engine.rules.matching import TextMemory
 from engine.rules.model import Ruleset
 from engine.rules.plan_events import EventPlan, compile_events
 
@@ -16,7 +17,7 @@ _ID_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The ruleset and the functions it became. `id` names it in records, answers and dead letters."""
+    """The ruleset and the functions it became. `id` names it in records, answers and dead letters; `texts` is what its tests of texts remember."""
 
     id: str
     ruleset: Ruleset
@@ -25,6 +26,7 @@ class Plan:
     filter: Callable[[Sequence[Event], FilterCounts], None]
     aggregation_code: AggregationCode
     aggregations: Mapping[str, AggregationPlan]
+    texts: TextMemory
 
     @property
     def counts_blocked(self) -> bool:
@@ -34,15 +36,17 @@ class Plan:
 
 def make_plan(ruleset: Ruleset) -> Plan:
     """Compile a ruleset that has no errors."""
-    code = compile_aggregations(ruleset)
+    texts = TextMemory()
+    code = compile_aggregations(ruleset, texts)
     return Plan(
         ruleset.digest[:_ID_DIGITS],
         ruleset,
         compile_events(ruleset),
-        compile_enrichment(ruleset),
-        compile_filters(ruleset),
+        compile_enrichment(ruleset, texts),
+        compile_filters(ruleset, texts),
         code,
         {plan.rule.id: plan for plan in code.plans},
+        texts,
     )
 
 

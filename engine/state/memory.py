@@ -43,6 +43,10 @@ class MemoryStateStore:
         self._announced: dict[str, dict[int, dict[str, int]]] = {}
         self.claims_forgotten = 0
 
+    def kept(self) -> dict[str, int]:
+        """Claims that are kept, and how many may be."""
+        return {"memory_claims": len(self._claims), "memory_max_claims": self._max_claims}
+
     async def open(self, owner: str, lease_ms: int) -> bool:
         """See StateStore."""
         if owner in self._owners:

@@ -24,7 +24,7 @@ def departed(last: Snapshot) -> Snapshot:
         rulesets={},
         stopping=0,
         ledger=_ended(last.ledger),
-        queue=_NOTHING_WAITS,
+        queue=replace(_NOTHING_WAITS, held_early=last.queue.held_early),
         store=SeamFigures(last.store.kind, None, 0),
         egress=SeamFigures(last.egress.kind, None, 0),
         busy=0.0,
@@ -35,6 +35,7 @@ def departed(last: Snapshot) -> Snapshot:
         watermarks_ms={},
         process={name: last.process[name] for name in _COUNTERS_OF_PROCESS if name in last.process},
         workers=0,
+        kept={},
     )
 
 
@@ -67,7 +68,7 @@ def _ended(ledger: Figures) -> Figures:
 
 
 def _source(source: SourceFigures) -> SourceFigures:
-    return replace(source, breaker="closed", entries=0)
+    return replace(source, breaker="closed", entries=0, max_entries=0, waiting=0, max_waiting=0, problem=None)
 
 
 def _aggregation(rule: AggregationFigures) -> AggregationFigures:

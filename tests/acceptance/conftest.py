@@ -1,11 +1,13 @@
 """A working directory with rules, and a service in it."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.acceptance.people import PeopleServer
 from tests.acceptance.processes import TIMEOUT_S, Service
 from tests.acceptance.samples import write_rules
 
@@ -29,3 +31,15 @@ def client(service: Service) -> Iterator[httpx.Client]:
     """A client of `service`."""
     with httpx.Client(base_url=service.url, timeout=TIMEOUT_S) as http:
         yield http
+
+
+@pytest.fixture
+def people() -> Iterator[PeopleServer]:
+    """A user service in this process."""
+    with PeopleServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.answers.set()
+        server.shutdown()
+        thread.join()

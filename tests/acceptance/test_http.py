@@ -1,6 +1,7 @@
 """The HTTP side of `rulemill serve`, as its operator sets it up."""
 
 import gzip
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,6 +37,16 @@ def test_beyond_this_machine_nothing_is_served_without_tokens(project: Path) -> 
 def test_beyond_this_machine_it_serves_with_tokens_or_by_name(project: Path, variables: dict[str, str]) -> None:
     with Service(project, HTTP_HOST="0.0.0.0", **variables) as service:  # noqa: S104 - what is asked for
         assert httpx.get(f"{service.url}/healthz").status_code == 200
+
+
+def test_what_is_no_http_is_told_to_the_sender_and_not_to_the_log(service: Service) -> None:
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), TIMEOUT_S) as sender:
+        sender.sendall(b"\x16\x03\x01\r\n\r\n")
+        assert sender.recv(65_536).startswith(b"HTTP/1.1 400 ")
+
+    assert service.terminate() == 0
+    assert service.log == ""
 
 
 def test_tokens_are_asked_for_and_stand_in_no_log(project: Path) -> None:

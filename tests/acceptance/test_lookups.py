@@ -1,65 +1,21 @@
 """The service with a source over HTTP: a user service that answers, hangs and is gone."""
 
-import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.acceptance.processes import TIMEOUT_S, Service, environment
-from tests.acceptance.samples import PLANS, answer, read_lines
+from tests.acceptance.people import PeopleServer
+from tests.acceptance.processes import Service, environment
+from tests.acceptance.samples import answer, read_lines
 
 SOURCE = """\
       from: {http: {url: "http://127.0.0.1:%d/people/{key}", timeout: 30s}}
       cache: {local: {ttl: 5m}}
       breaker: {failures: 2}
 """
-
-
-class PeopleServer(ThreadingHTTPServer):
-    """Answers with a person's plan once `answers` is set."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Person)
-        self.answers = threading.Event()
-        self.answers.set()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever asked is gone."""
-
-
-class Person(BaseHTTPRequestHandler):
-    server: PeopleServer
-
-    def do_GET(self) -> None:
-        self.server.answers.wait(TIMEOUT_S)
-        plan = PLANS.get(self.path.rsplit("/", 1)[1])
-        body = json.dumps({"plan": plan}).encode()
-        self.send_response(200 if plan else 404)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
-
-
-@pytest.fixture
-def people() -> Iterator[PeopleServer]:
-    with PeopleServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.answers.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -90,6 +46,8 @@ def test_events_are_enriched_over_http_and_go_on_when_the_service_hangs_or_is_go
     for number in range(3):
         send(client, f"gone{number}", f"u{5 + number}")
 
+    (reason,) = client.get("/processor/status").json()["reasons"]
+    assert reason.startswith(f"source `person`: its breaker is open; http: no connection to 127.0.0.1:{people.server_port}: ")
     assert service.terminate() == 0
     records = {line["id"]: line["enrichment"] for line in read_lines(project / "out" / "events.enriched.ndjson")}
     assert {identity: (found.get("person"), found["status"]["person"]) for identity, found in records.items()} == {

@@ -121,6 +121,22 @@ def test_sighup_reloads(by_hand: Service, project: Path) -> None:
     until(lambda: bool(rules(by_hand)["ruleset"] != before))
 
 
+def test_whoever_asks_for_a_reload_finds_in_the_log_how_it_ended_also_where_nothing_is_new(
+    by_hand: Service, project: Path
+) -> None:
+    ruleset = rules(by_hand)["ruleset"]
+    by_hand.hang_up()
+    until(lambda: f"what is in service already, ruleset `{ruleset}`" in by_hand.log)
+    (project / "rules" / "more.yaml").write_text(BROKEN)
+    by_hand.hang_up()
+    until(lambda: f"the rules were refused, ruleset `{ruleset}` goes on\nerror[E201]" in by_hand.log)
+
+    by_hand.hang_up()
+
+    until(lambda: f"the rules were refused as before, ruleset `{ruleset}` goes on: rules/more.yaml:2:1: E201 " in by_hand.log)
+    assert by_hand.log.count("error[E201]") == 1
+
+
 def test_a_configmap_that_is_swapped_is_seen(project: Path) -> None:
     mounted, source = project / "mounted", project / "rules"
     mounted.mkdir()

@@ -167,6 +167,7 @@ def test_a_reload_reaches_all_workers_and_those_that_replace_them_and_one_that_i
     wait_until(lambda: status(by_hand)["ruleset"] not in {told["ruleset"], ""}, "the reload that a signal asks for")
     assert marks(by_hand, project, "b") == [["rapid"], ["rapid"]]
     assert status(by_hand)["status"] == "ok"
+    assert by_hand.log.count(f"ruleset `{status(by_hand)['ruleset']}` in place of ") == 1, "it is said once for all workers"
 
 
 def test_a_changed_file_reaches_all_workers_and_one_that_cannot_be_replaced_is_tried_again(crew: Service, project: Path) -> None:

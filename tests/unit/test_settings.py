@@ -65,7 +65,7 @@ http:
    ingest_tokens_file: a/file, admin_tokens: 'three-token-000003, four-token-0000004', allow_unauthenticated: true}
 processor:
   {enabled: no, workers: 2, buffer_size: 3, buffer_memory: 1MiB, max_batch: 4, max_held: 5, max_deferred: 6, max_copies: 7,
-   recent_keys: 0, tracked_keys: 8, lease: 9s, shutdown_timeout: 1m}
+   recent_keys: 0, tracked_keys: 8, remembered_texts: 9, lease: 9s, shutdown_timeout: 1m}
 rules: {path: /etc/rules, reload: manual, poll: 500ms, watch: no, last_good: kept.json, shadow: tried}
 store: memory
 sqlite: {path: a b.db, synchronous: full}
@@ -111,6 +111,7 @@ def test_every_other_setting_can_be_written(tmp_path: Path) -> None:
         "max_copies": 7,
         "recent_keys": 0,
         "tracked_keys": 8,
+        "remembered_texts": 9,
         "lease_ms": 9_000,
         "shutdown_timeout_ms": 60_000,
     }

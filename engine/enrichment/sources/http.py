@@ -97,6 +97,10 @@ class HttpSource:
                 return orjson.loads(await self._body(response))
         except orjson.JSONDecodeError as error:
             raise LookupFailed(f"the answer is not JSON: {error}") from error
+        except aiohttp.ClientConnectorError as error:
+            raise LookupFailed(
+                f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+            ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The text of some of these holds the whole URL, and so what a variable put there.
             reason = str(error) if isinstance(error, aiohttp.ClientConnectionError) else ""

@@ -43,6 +43,21 @@ async def test_a_hundred_misses_of_one_key_at_the_same_time_are_one_call(clock: 
     assert ended(user.counts) == {"fetched": 100}
 
 
+async def test_a_source_says_which_place_fails_and_why_until_that_answers_again(clock: ManualClock) -> None:
+    source, other = ScriptedSource({"u1": ROW}), ScriptedSource()
+    user = contexts(clock, source, other)
+    problems = [user.problem]
+    source.fail("it has\n moved")
+    for _ in range(3):
+        await user.fetch(["u1"])
+        problems.append(user.problem)
+    source.recover()
+    await user.fetch(["u1"])
+
+    assert problems == [None, None, None, "scripted: it has moved"]
+    assert user.problem is None
+
+
 async def test_what_was_found_is_at_hand_for_its_time_and_asked_for_again_after_it(clock: ManualClock) -> None:
     source = ScriptedSource({"u1": ROW})
     user = contexts(clock, source, cache=KEPT)

@@ -26,6 +26,7 @@ class Answers:
     """Shared answers in this process, with the clock's time to live; `away` says that they cannot be asked, `gate` holds answers back."""
 
     prefix = "p"
+    waiting = 0
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock

@@ -82,6 +82,15 @@ async def test_a_connection_without_requests_is_closed_after_its_time() -> None:
         assert await used.is_closed()
 
 
+async def test_a_connection_whose_request_was_answered_before_its_body_had_come_is_closed_after_its_time() -> None:
+    async with serving(keep_alive="100ms") as server:
+        connection = await server.connect()
+        connection.send(b"POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n" + b" " * 10)
+        assert (await connection.answer()).status == 404
+        connection.send(b" " * 10)
+        assert await connection.is_closed()
+
+
 @pytest.mark.parametrize("pieces", [1, 50])
 async def test_a_head_is_as_large_as_it_may_be_and_no_larger(pieces: int) -> None:
     async with serving(max_head="4KiB") as server:

@@ -45,6 +45,7 @@ def nested(levels: int, *, arrays: bool = True) -> object:
         (b'{"a": "\\ud800"}', "one of a pair"),
         (b'{"a": "\\udc00\\ud800"}', "one of a pair"),
         (b'{"a": "\\x41"}', "not JSON"),
+        (b'\xef\xbb\xbf{"a": 1}', "not JSON: UTF-8 byte order mark"),
         (b'\xef\xbb\xbf{"a": 1}', "without the byte order mark"),
         (b'{"a": "\xff"}', "not UTF-8: byte 0xff at byte 7"),
         (b'{"a": "\xed\xa0\x80"}', "not UTF-8: byte 0xed at byte 7"),

@@ -1,5 +1,7 @@
 """Statistics, asked for over HTTP of an engine that has done something."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.operations.snapshot import SeamFigures
@@ -21,7 +23,7 @@ async def test_the_status_of_an_engine_that_is_well(engine: Engine) -> None:
     assert shown["ledger"]["received"] == 2
     assert shown["store"] == {"kind": "memory", "answers": True, "problem": None}
     assert shown["egress"] == {"kind": "recording", "answers": True, "problem": None}
-    assert shown["sources"] == {"person": {"breaker": "closed", "cache_entries": 1}}
+    assert shown["sources"] == {"person": {"breaker": "closed", "cache_entries": 1, "problem": None}}
     assert shown["rules_load"] == {"successful": True, "at": "2026-03-02T09:00:00.000Z"}
 
 
@@ -46,6 +48,11 @@ async def test_an_engine_that_drains_is_stopping(engine: Engine) -> None:
     ("changed", "reason"),
     [
         ({"sources": {"person": source("half_open")}}, "source `person`: its breaker is half open"),
+        (
+            {"sources": {"person": replace(source("open"), problem="http: gone")}},
+            "source `person`: its breaker is open; http: gone",
+        ),
+        ({"sources": {"person": replace(source(), problem="sql: gone")}}, "source `person`: it fails; sql: gone"),
         ({"reasons": ["rules: refused"]}, "rules: refused"),
         ({"rulesets": {"abc": 1, "def": 2}}, "rules: the workers run 2 rulesets: abc, def"),
         ({"egress": SeamFigures("file", "disk full", 1)}, "egress: disk full"),

@@ -227,6 +227,8 @@ class Gate:
     at_hand: Mapping[str, Context] = {}
     breaker = "closed"
     entries = 0
+    waiting = 0
+    problem = None
 
     def __init__(self) -> None:
         self.counts = SourceCounts()

@@ -3,7 +3,7 @@
 import pytest
 import re2
 
-from engine.rules.matching import MAX_REMEMBERED, MAX_REMEMBERED_CHARS, Remembered, in_networks, matches_any
+from engine.rules.matching import MAX_REMEMBERED, MAX_REMEMBERED_CHARS, TextMemory, in_networks, matches_any
 
 
 def test_an_answer_is_asked_for_once() -> None:
@@ -13,18 +13,29 @@ def test_an_answer_is_asked_for_once() -> None:
         asked.append(text)
         return text == "a"
 
-    known = Remembered(test)
+    known = TextMemory().remembered(test)
     assert [known[text] for text in ("a", "b", "a", "b")] == [True, False, True, False]
     assert asked == ["a", "b"]
 
 
 def test_the_memory_is_bounded_and_keeps_no_long_text() -> None:
-    known = Remembered(lambda text: len(text) > 5)
+    known = TextMemory().remembered(lambda text: len(text) > 5)
     for number in range(MAX_REMEMBERED + 1):
         assert known[str(number)] is False
     assert len(known) == 1
     assert known["x" * (MAX_REMEMBERED_CHARS + 1)] is True
     assert len(known) == 1
+
+
+def test_all_tests_of_a_plan_have_one_bound_each_and_are_counted_together() -> None:
+    memory = TextMemory()
+    memory.max_texts = 2
+    one, other = memory.remembered(len), memory.remembered(len)
+    for text in ("a", "b"):
+        assert one[text] == other[text] == 1
+    assert (len(memory), memory.most) == (4, 4)
+    assert one["c"] == 1
+    assert (len(memory), len(one), len(other)) == (3, 1, 2)
 
 
 def test_patterns_are_one_question_and_none_reaches_into_the_next() -> None:

@@ -56,6 +56,24 @@ async def test_the_figures_of_all_workers_add_up(crew: Crew) -> None:
     assert (shown.workers, shown.workers_wanted, shown.ledger["received"], shown.reasons) == (2, 2, 40, [])
 
 
+async def test_bounds_of_a_worker_that_is_gone_go_with_it_and_its_counts_stay(crew: Crew) -> None:
+    queue = replace(snapshot().queue, held_early=3)
+    person = replace(source(), max_entries=100, waiting=4, max_waiting=50)
+    for number in (1, 2):
+        crew.says[number] = snapshot(queue=queue, sources={"person": person}, kept={"connections": 5})
+    await crew.all()
+
+    crew.figures.remove(crew.known[0])
+
+    shown = await crew.all()
+    assert (shown.sources["person"].max_entries, shown.sources["person"].waiting, shown.sources["person"].max_waiting) == (
+        100,
+        4,
+        50,
+    )
+    assert (shown.kept, shown.queue.held_early) == ({"connections": 5}, 6)
+
+
 async def test_counts_of_a_worker_that_is_gone_are_kept_and_what_it_was_is_not(crew: Crew) -> None:
     before = await crew.all()
 
