@@ -11,6 +11,7 @@ from engine.rules.lint_conditions import lint_conditions
 from engine.rules.lint_costs import lint_costs
 from engine.rules.lint_filters import lint_filters
 from engine.rules.lint_logic import lint_logic, make_reasoners
+from engine.rules.lint_names import lint_names
 from engine.rules.lint_patterns import lint_patterns
 from engine.rules.lint_tests import lint_tests
 from engine.rules.lint_transforms import lint_transforms
@@ -24,6 +25,7 @@ def lint(written: Written, findings: Findings) -> None:
     ruleset = written.ruleset
     _lint_unused(written, findings)
     lint_conditions(ruleset, findings)
+    lint_names(written, findings)
     lint_patterns(written, findings)
     reasoners = make_reasoners(ruleset)
     lint_logic(ruleset, reasoners, findings)

@@ -254,15 +254,19 @@ class ConditionReader:
 
     def _unknown_operator(self, path: Path, entry: Entry) -> None:
         message = f"unknown operator `{shown(entry.key)}`"
+        if isinstance(entry.value, MapNode) and entry.value.entries and {one.key for one in entry.value.entries} <= OPERATORS:
+            help = f"the operators stand in the map of `{path.text}` itself, side by side: `{{gte: 5, lt: 10}}`"
+            self._findings.add("E209", message, entry.key_span, help=help)
+            return
         other = _OTHER_WORDS.get(entry.key.lower())
         if other:
             edits = (Edit(entry.key_span, other),) if other in OPERATORS | set(_MODIFIERS) else ()
             self._findings.add("E209", message, entry.key_span, help=f"did you mean `{other}`?", edits=edits)
             return
-        operator, colon, value = entry.key.partition(":")
-        if colon and operator in OPERATORS and is_null(entry.value):
+        operator, _, value = entry.key.replace(":", " ", 1).partition(" ")
+        if value and operator in OPERATORS and is_null(entry.value):
             edits = (Edit(entry.key_span, f"{operator}: {value}"),)
-            help = f"write `{operator}: {shown(value)}`, with a blank after the colon"
+            help = f"write `{operator}: {shown(value)}`, with a colon and a blank"
             self._findings.add("E209", message, entry.key_span, help=help, edits=edits)
             return
         help = ""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 
 from engine.rules.diagnostics import Findings, shown
+from engine.rules.expression_paths import expression_paths
 from engine.rules.model import (
     Action,
     Allow,
@@ -124,7 +125,7 @@ def _filter(entry: Entry, findings: Findings) -> Filter | None:
 
 
 def _rollout(reader: MapReader) -> Rollout | None:
-    inner = reader.map("rollout")
+    inner = reader.map("rollout", example="rollout: {percent: 10, by: user_id}")
     if inner is None:
         return None
     percent = inner.number("percent", _EVERYBODY, 0, _EVERYBODY, required=True, example="percent: 10")
@@ -172,7 +173,7 @@ def _allow(reader: MapReader) -> Allow:
 
 
 def _block(reader: MapReader) -> Block:
-    return Block(reader.text("reason") or None)
+    return Block(reader.text("reason") or None, reader.node.span)
 
 
 def _send(reader: MapReader) -> SendTo | None:
@@ -210,18 +211,20 @@ def _new_value(node: Node, findings: Findings) -> tuple[object] | None:
             path = read_path(entry.value, findings)
             return None if path is None else (FieldRef(path),)
         if entry.key == "jmespath":
-            text = read_jmespath(entry.value, findings)
-            return None if text is None else (Extract(text),)
+            extract = read_jmespath(entry.value, findings)
+            return None if extract is None else (extract,)
     return (plain_value(node),)
 
 
-def read_jmespath(node: Node, findings: Findings) -> str | None:
+def read_jmespath(node: Node, findings: Findings) -> Extract | None:
     """The node as a JMESPath expression that compiles."""
     text = read_text(node, "`jmespath`", findings)
     fault = jmespath_fault(text) if text else None
     if fault:
         findings.add("E502", fault.message, node.span, help=fault.help)
-    return text if text and fault is None else None
+    if not text or fault or not isinstance(node, ScalarNode):
+        return None
+    return Extract(text, expression_paths(node))
 
 
 def _targets(reader: MapReader, key: str) -> list[tuple[Path, Node]]:
