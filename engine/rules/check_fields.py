@@ -47,6 +47,11 @@ def check_fields(ruleset: Ruleset, findings: Findings) -> None:
             described = check_path(read.path, facts, fields.known_names, findings, having_it(read.path, read.types, fields))
             if read.numeric:
                 _check_numeric(read.path, described, findings)
+            elif read.is_key and (kinds := _types(described)) and kinds <= {"object", "array"}:
+                help = f"name one of its members: `{read.path.text}.name`"
+                findings.add(
+                    "E403", f"`{read.path.text}` is {type_words(kinds)}, one value is needed here", read.path.span, help=help
+                )
 
 
 def _element_only(ruleset: Ruleset) -> frozenset[str]:
@@ -62,12 +67,13 @@ def _element_only(ruleset: Ruleset) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A field that is read outside of a condition: by which rule, of events of which types, and whether only a number is of use."""
+    """A field that is read outside of a condition: by which rule, of events of which types, and whether only a number or one value is of use."""
 
     rule_id: str
     path: Path
     types: frozenset[str] | None = None
     numeric: bool = False
+    is_key: bool = False
 
 
 def _other_reads(ruleset: Ruleset) -> Iterator[_Read]:
@@ -83,7 +89,7 @@ def _other_reads(ruleset: Ruleset) -> Iterator[_Read]:
         yield from (_Read(f"enrichment.derived.{derived.name}", path, None, numeric) for path in derived_paths(derived))
     for aggregation in ruleset.aggregations.values():
         rule_id, types = f"aggregations.{aggregation.id}", _types_asked_for(aggregation.when, ruleset)
-        yield from (_Read(rule_id, path, types) for _, path in aggregation.key)
+        yield from (_Read(rule_id, path, types, is_key=True) for _, path in aggregation.key)
         yield from (_Read(rule_id, m.field, types, m.kind in _NUMBER_MEASURES) for m in aggregation.measures if m.field)
     for each in ruleset.filters:
         if each.rollout is not None:
@@ -317,6 +323,8 @@ def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
         return "write `true` or `false`, without quotes", ""
     if not isinstance(value, str) and "string" in types:
         return f"in quotes it is text: `'{shown(value)}'`", f"'{shown(value)}'"
+    if types == {"number"}:
+        return "write a number, or compare with `lt`, `gte`, `between`", ""
     return ("write `true` or `false`", "") if types == {"boolean"} else ("", "")
 
 

@@ -4,6 +4,7 @@ In: a ruleset as written. Out: findings. Rule of the file: each check stands alo
 against schemas are in `check_fields.py`.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
@@ -199,14 +200,18 @@ def _check_event_types(ruleset: Ruleset, findings: Findings) -> None:
         with findings.about(owner.rule_id):
             for leaf in leaves(owner.condition):
                 if isinstance(leaf.item, Test) and not leaf.in_element and leaf.item.path.steps == ruleset.events.type.steps:
-                    _check_type_test(leaf.item, {*ruleset.events.types, *misnamed}, ruleset, findings)
+                    _check_type_test(leaf.item, frozenset((*ruleset.events.types, *misnamed)), ruleset, findings)
 
 
-def _check_type_test(test: Test, known: Collection[str], ruleset: Ruleset, findings: Findings) -> None:
+def _check_type_test(test: Test, known: frozenset[str], ruleset: Ruleset, findings: Findings) -> None:
     if test.operator not in {"eq", "ne", "in", "not_in"} or test.ignore_case:
         return
     for value, span in placed_values(test):
-        if isinstance(value, str) and value not in known:
+        several = re.split(r"\s*[|,;/]\s*|\s+or\s+", value) if isinstance(value, str) else []
+        if len(several) > 1 and known >= set(several) and test.operator == "eq":
+            fix = f"{{in: [{', '.join(several)}]}}" if test.span == test.path.span else ""
+            findings.add("E303", f"there is no event type `{shown(value)}`", span, help="for several write `in: […]`", fix=fix)
+        elif isinstance(value, str) and value not in known:
             _unknown(findings, "event type", value, ruleset.events.types, span, "events.types")
 
 

@@ -118,11 +118,14 @@ class EventFields:
             names.update(dict.fromkeys(_properties(root.node) if root else ()))
         for source in self._ruleset.enrichment.sources.values():
             names.update(dict.fromkeys(f"{source.name}.{field}" for field in source.fields))
+        names.update(dict.fromkeys(f"derived.{name}" for name in self._ruleset.enrichment.derived))
         return tuple(names)
 
     def _source_fact(self, path: Path) -> Fact:
         source = self._ruleset.enrichment.sources[str(path.steps[0])]
-        if len(path.steps) < 2 or not source.fields:
+        if len(path.steps) < 2:
+            return Fact("declared", frozenset(("object",)))
+        if not source.fields:
             return OPEN
         if path.steps[1] in source.fields:
             return Fact("declared")
@@ -131,7 +134,7 @@ class EventFields:
     def _derived_fact(self, path: Path) -> Fact:
         known = self._ruleset.enrichment.derived
         if len(path.steps) < 2:
-            return OPEN
+            return Fact("declared", frozenset(("object",)))
         derived = known.get(str(path.steps[1]))
         if derived is None:
             return Fact("impossible", names=tuple(known), reason="no derived field of that name is declared")

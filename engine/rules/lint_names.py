@@ -4,7 +4,6 @@ In: a ruleset without errors, and the lists as written. Out: findings. Rule of t
 is called by is taken for a field.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -13,12 +12,10 @@ from engine.rules.event_fields import EventFields
 from engine.rules.model import Path, Scalar, Test
 from engine.rules.nodes import ListNode, ScalarNode
 from engine.rules.parser import Written
-from engine.rules.paths import PathInvalid, parse_path
 from engine.rules.places import Span
 from engine.rules.uses import conditions_of, leaves, placed_values, transforms_of
 
 _COMPARING: Final = frozenset(("eq", "ne", "in", "not_in"))
-_DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
 def lint_names(written: Written, findings: Findings) -> None:
@@ -63,16 +60,10 @@ def _add_field(name: str, span: Span, findings: Findings, meant: str, edits: tup
 
 def _is_field(text: str, beside: Path, fields: EventFields) -> bool:
     """Whether the text names a member of a source or a derived field, or a member of the event of the same kind: `user_id: owner_id`."""
-    if text in fields.known_names and text != beside.text and not text.startswith("$"):
-        kind = text.rpartition("_")[2]
-        return "." in text or ("_" in text and beside.text.endswith(f"_{kind}"))
-    if not _DOTTED.fullmatch(text):
+    if text not in fields.known_names or text == beside.text:
         return False
-    try:
-        path = parse_path(text)
-    except PathInvalid:
-        return False
-    return path.steps[0] == "derived" and all(fact.status == "declared" for fact in fields.facts(path, None))
+    kind = text.rpartition("_")[2]
+    return "." in text or ("_" in text and beside.text.endswith(f"_{kind}"))
 
 
 def _lint_twice(values: Sequence[tuple[Scalar, Span]], findings: Findings) -> None:

@@ -68,6 +68,11 @@ def parse_routes(nodes: Sequence[Node], findings: Findings) -> dict[str, Route]:
     routes: dict[str, Route] = {}
     for entry in named_entries(merged(nodes, "routes", findings), "`routes`", findings):
         with findings.about(f"routes.{entry.key}"):
+            if isinstance(entry.value, ScalarNode) and _TOPIC.fullmatch(entry.value.text):
+                fix = f"{{topic: {entry.value.text}}}"
+                message = f"the route `{entry.key}` is a map, not {described(entry.value)}"
+                findings.add("E203", message, entry.value.span, fix=fix)
+                continue
             reader = read_map(entry.value, f"the route `{entry.key}`", findings)
             if reader:
                 topic = reader.text("topic", required=True, example=f"topic: events.{entry.key}")
@@ -158,7 +163,8 @@ def _action(node: Node, findings: Findings) -> Action | None:
         findings.add("E211", f"`{entry.key}` has no value", entry.value.span, help=f"write `{entry.key}: {{}}`")
         return None
     if isinstance(entry.value, ScalarNode) and entry.key in _MAIN_KEYS:
-        fix = f"{{{_MAIN_KEYS[entry.key]}: {entry.value.text}}}"
+        bare = not isinstance(entry.value.value, str) and entry.key in {"allow", "block"}
+        fix = "{}" if bare else f"{{{_MAIN_KEYS[entry.key]}: {entry.value.text}}}"
         findings.add("E203", f"`{entry.key}` is a map, not {described(entry.value)}", entry.value.span, fix=fix)
         return None
     reader = read_map(entry.value, f"`{entry.key}`", findings)

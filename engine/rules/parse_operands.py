@@ -146,7 +146,8 @@ def _reference(operator: str, node: MapNode, findings: Findings) -> FieldRef | L
         return None if path is None else FieldRef(path)
     if isinstance(value, ScalarNode) and isinstance(value.value, str):
         return ListRef(value.value, value.span)
-    findings.add("E210", f"`list` is the name of a list, not {described(value)}", value.span)
+    help = f"values stand there themselves: `{operator}: […]`" if isinstance(value, ListNode) else "write `{list: NAME}`"
+    findings.add("E210", f"`list` is the name of a list, not {described(value)}", value.span, help=help)
     return None
 
 

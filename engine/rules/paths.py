@@ -87,6 +87,10 @@ def _fault(text: str, at: int) -> PathInvalid:
     if rest[0].isspace():
         return PathInvalid(f"`{text}` has a blank in it", "remove it, or put the odd name in double quotes", at)
     if rest[0] == "$":
+        if at == 0 and _NAME.fullmatch(rest, 1):
+            return PathInvalid(
+                f"`{text}` is not a path", f"write `{rest[1:]}`, or `$.{rest[1:]}` where a source has that name", at
+            )
         return PathInvalid(f"`{text}` is not a path", "`$.` stands only at the beginning and is followed by a name", at)
     if rest[0] == '"':
         return PathInvalid(f"`{text}` opens a quote in the wrong place or never closes it", 'write `name."odd-name"`', at)
@@ -118,8 +122,16 @@ def _odd_name_fault(text: str, at: int) -> PathInvalid:
             begin,
         )
     quoted = f'{text[:begin]}"{word}"{text[begin + len(word) :]}'
+    if re.fullmatch(r"[A-Za-z_]\w*(?:-\w+)+", text):
+        return PathInvalid(
+            f"`{text}` is not a plain name",
+            f"did you mean `{text.replace('-', '_')}`? An odd name stands in double quotes: `'{quoted}'`",
+            begin,
+        )
     if re.fullmatch(r"[A-Za-z_]\w*(?:/[A-Za-z_]\w*)+", text):
         return PathInvalid(
-            f"`{text}` has a `/`", f"names are joined by dots: `{text.replace('/', '.')}`; an odd name: `'{quoted}'`", begin
+            f"`{text}` has a `/`",
+            f"did you mean `{text.replace('/', '.')}`? An odd name stands in double quotes: `'{quoted}'`",
+            begin,
         )
     return PathInvalid(f"`{word}` is not a plain name", f"put it in double quotes: `'{quoted}'`", begin)
