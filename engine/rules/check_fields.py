@@ -30,6 +30,7 @@ _SIGNS: Final = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "!=": "ne"}
 _COMPARISON: Final = re.compile(r"(<=?|>=?|!=|lte?|gte?) *(-?[0-9]+(?:\.[0-9]+)?)")
 _THE_EVENT: Final = frozenset(("event", "evt", "record", "message", "msg"))
 """What other systems call the event, in front of its members."""
+_MAX_OTHER_TYPES: Final = 10
 _NUMBER_MEASURES: Final = frozenset(("sum", "avg", "min", "max", "quantile"))
 
 
@@ -106,7 +107,7 @@ def _types_asked_for(condition: Condition | None, ruleset: Ruleset) -> frozenset
 
 def having_it(path: Path, types: frozenset[str] | None, fields: EventFields) -> str:
     """Help for a field that events of these types do not have, and events of others do; empty where none have it."""
-    others = () if types is None else sorted(fields.type_names - types)
+    others = () if types is None else sorted(fields.types_declaring(path) - types)[:_MAX_OTHER_TYPES]
     having = [name for name in others if any(fact.status == "declared" for fact in fields.facts(path, frozenset((name,))))]
     if not having:
         return ""
