@@ -16,7 +16,7 @@ from engine.egress.letter_choice import LetterChoice
 from engine.egress.letter_tables import GROUPS, counts, printable, table, whole
 from engine.egress.replay_notes import ReplayNotes
 from engine.errors import QuestionInvalid
-from engine.rules.reading import parse_duration
+from engine.rules.durations import parse_duration
 from engine.rules.times import parse_time
 from engine.settings import Settings, load_settings
 

@@ -28,9 +28,9 @@ from engine.replays.replay import Bounds, Replayed, replay
 from engine.replays.report import Report, as_json
 from engine.replays.text import human, markdown
 from engine.rules.diagnostics import did_you_mean, shown
+from engine.rules.durations import parse_duration
 from engine.rules.given_file import read_given
 from engine.rules.plan import Plan
-from engine.rules.reading import parse_duration
 from engine.rules.times import parse_time
 from engine.settings import KafkaSettings, Settings, load_settings
 from engine.state.memory import MemoryStateStore

@@ -14,7 +14,8 @@ _FILE_NAME = "rules.schema.json"
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command's arguments."""
     parser = commands.add_parser("schema")
-    parser.add_argument("--rules", type=Path, default=Path("rules"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="the rules directory; default: rules")
+    parser.add_argument("--rules", type=Path, metavar="DIR", help="the same")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"write {_FILE_NAME} there; default: to standard output")
     parser.set_defaults(run=run)
 
@@ -24,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises RulesUnreadable where there are no rules, OSError where the file cannot be written.
     """
-    text = orjson.dumps(editor_schema(arguments.rules), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    rules = arguments.path or arguments.rules or Path("rules")
+    text = orjson.dumps(editor_schema(rules), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     if arguments.out is None:
         sys.stdout.write(text)
         return 0

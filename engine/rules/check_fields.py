@@ -13,9 +13,9 @@ from engine.rules.check_ages import check_age
 from engine.rules.diagnostics import Edit, Findings, all_of, closest, shown
 from engine.rules.event_fields import EventFields, Fact, Root, element_root, follow, type_words
 from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Ruleset, Scalar, Test, Use
-from engine.rules.parse_operands import AGES, FLAGS, ORDER, TEXT, TEXT_LISTS
+from engine.rules.parse_operands import AGES, FLAGS, OPERATORS, ORDER, TEXT, TEXT_LISTS
 from engine.rules.places import Span
-from engine.rules.uses import conditions_of, derived_paths, leaves, placed_values, transforms_of
+from engine.rules.uses import conditions_of, derived_paths, leaves, placed_values, read_by, transforms_of
 
 _SCALARS: Final = frozenset(("string", "number", "boolean"))
 _TYPE_OF: Final = {str: "string", bool: "boolean", int: "number", float: "number"}
@@ -28,6 +28,9 @@ _FITTING: Final = {
 }
 _SIGNS: Final = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "!=": "ne"}
 _COMPARISON: Final = re.compile(r"(<=?|>=?|!=|lte?|gte?) *(-?[0-9]+(?:\.[0-9]+)?)")
+_THE_EVENT: Final = frozenset(("event", "evt", "record", "message", "msg"))
+"""What other systems call the event, in front of its members."""
+_MAX_OTHER_TYPES: Final = 10
 _NUMBER_MEASURES: Final = frozenset(("sum", "avg", "min", "max", "quantile"))
 
 
@@ -39,11 +42,17 @@ def check_fields(ruleset: Ruleset, findings: Findings) -> None:
         if owner.rule_id not in element_only:
             with findings.about(owner.rule_id):
                 _Walk(ruleset, fields, findings).condition(owner.condition, None, None)
-    for rule_id, path, numeric in _other_paths(ruleset):
-        with findings.about(rule_id):
-            facts = check_path(path, fields.facts(path, _only_type(rule_id, ruleset)), fields.known_names, findings)
-            if numeric:
-                _check_numeric(path, facts, findings)
+    for read in _other_reads(ruleset):
+        with findings.about(read.rule_id):
+            facts = fields.facts(read.path, read.types)
+            described = check_path(read.path, facts, fields.known_names, findings, having_it(read.path, read.types, fields))
+            if read.numeric:
+                _check_numeric(read.path, described, findings)
+            elif read.is_key and (kinds := _types(described)) and kinds <= {"object", "array"}:
+                help = f"name one of its members: `{read.path.text}.name`"
+                findings.add(
+                    "E403", f"`{read.path.text}` is {type_words(kinds)}, one value is needed here", read.path.span, help=help
+                )
 
 
 def _element_only(ruleset: Ruleset) -> frozenset[str]:
@@ -57,50 +66,87 @@ def _element_only(ruleset: Ruleset) -> frozenset[str]:
     return frozenset(inside - outside)
 
 
-def _only_type(rule_id: str, ruleset: Ruleset) -> frozenset[str] | None:
-    section, _, name = rule_id.partition(".")
-    return frozenset((name,)) if section == "deduplication" and name in ruleset.events.types else None
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A field that is read outside of a condition: by which rule, of events of which types, and whether only a number or one value is of use."""
+
+    rule_id: str
+    path: Path
+    types: frozenset[str] | None = None
+    numeric: bool = False
+    is_key: bool = False
 
 
-def _other_paths(ruleset: Ruleset) -> Iterator[tuple[str, Path, bool]]:
-    """Fields that are read outside of conditions: the rule, the path, whether only a number is of use."""
+def _other_reads(ruleset: Ruleset) -> Iterator[_Read]:
     events = ruleset.events
-    yield from (("events", path, False) for path in (events.type, events.time, events.key) if path)
+    yield from (_Read("events", path) for path in (events.type, events.time, events.key) if path)
     for rule in ruleset.deduplication.values():
-        yield from ((f"deduplication.{rule.event_type}", path, False) for path in rule.key)
+        types = frozenset((rule.event_type,)) if rule.event_type in events.types else None
+        yield from (_Read(f"deduplication.{rule.event_type}", path, types) for path in rule.key)
     for source in ruleset.enrichment.sources.values():
-        yield f"enrichment.sources.{source.name}", source.lookup, False
+        yield _Read(f"enrichment.sources.{source.name}", source.lookup)
     for derived in ruleset.enrichment.derived.values():
         numeric = derived.kind in {"bucket", "difference", "ratio"}
-        yield from ((f"enrichment.derived.{derived.name}", path, numeric) for path in derived_paths(derived))
+        yield from (_Read(f"enrichment.derived.{derived.name}", path, None, numeric) for path in derived_paths(derived))
     for aggregation in ruleset.aggregations.values():
-        rule_id = f"aggregations.{aggregation.id}"
-        yield from ((rule_id, path, False) for _, path in aggregation.key)
-        yield from ((rule_id, m.field, m.kind in _NUMBER_MEASURES) for m in aggregation.measures if m.field)
+        rule_id, types = f"aggregations.{aggregation.id}", _types_asked_for(aggregation.when, ruleset)
+        yield from (_Read(rule_id, path, types, is_key=True) for _, path in aggregation.key)
+        yield from (_Read(rule_id, m.field, types, m.kind in _NUMBER_MEASURES) for m in aggregation.measures if m.field)
     for each in ruleset.filters:
         if each.rollout is not None:
-            yield f"filters.{each.id}", each.rollout.by, False
+            yield _Read(f"filters.{each.id}", each.rollout.by, _types_asked_for(each.when, ruleset))
     for rule_id, transform in transforms_of(ruleset):
-        yield from ((rule_id, value.path, False) for _, value in transform.set if isinstance(value, FieldRef))
+        yield from (_Read(rule_id, path) for path in read_by(transform))
 
 
-def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings: Findings, help: str = "") -> list[Fact]:
+def _types_asked_for(condition: Condition | None, ruleset: Ruleset) -> frozenset[str] | None:
+    if condition is None:
+        return None
+    return narrow(condition.items if isinstance(condition, All) else (condition,), None, ruleset)
+
+
+def having_it(path: Path, types: frozenset[str] | None, fields: EventFields) -> str:
+    """Help for a field that events of these types do not have, and events of others do; empty where none have it."""
+    others = () if types is None else sorted(fields.types_declaring(path) - types)[:_MAX_OTHER_TYPES]
+    having = [name for name in others if any(fact.status == "declared" for fact in fields.facts(path, frozenset((name,))))]
+    if not having:
+        return ""
+    names = " and ".join(f"`{name}`" for name in having[:3])
+    return f"only {names} has it, which cannot get here" if len(having) == 1 else f"{names} have it, which cannot get here"
+
+
+def check_path(path: Path, facts: Sequence[Fact], known: Sequence[str], findings: Findings, elsewhere: str = "") -> list[Fact]:
     """Report a field that never occurs, or looks misspelt. Returns the facts that describe it, or none where some do not.
 
-    `help` is said of a field that never occurs, in place of a guess at what was meant.
+    `elsewhere` names the event types that have the field, where those that are meant here do not.
     """
     if facts and all(fact.status == "impossible" for fact in facts):
         fact = next((fact for fact in facts if fact.names), facts[0])
-        _add_unknown_field(path, fact.names or (() if len(path.steps) > 1 else tuple(known)), help, fact.reason, findings)
+        _add_unknown_field(
+            path,
+            fact.names or (() if len(path.steps) > 1 else tuple(known)),
+            elsewhere or _own_member(path, known),
+            fact.reason,
+            findings,
+        )
         return []
     if facts and all(fact.status in {"undeclared", "impossible"} for fact in facts):
+        if elsewhere:
+            findings.add("W624", f"`{path.text}` is no field of the events that get here", path.span, help=elsewhere)
+            return []
         names = [name for fact in facts for name in fact.names]
         names += [] if len(path.steps) > 1 and path.steps[0] in known else known
-        near = _misspelt(path, names)
+        near = _misspelt(path, names, known)
         if near:
-            findings.add("W606", f"no schema declares `{path.text}`", path.span, help=f"did you mean `{near}`?")
+            findings.add("W606", f"no schema declares `{path.text}`", path.span, help=near)
     described = [fact for fact in facts if fact.status == "declared"]
     return described if all(fact.status in {"declared", "impossible"} for fact in facts) else []
+
+
+def _own_member(path: Path, known: Sequence[str]) -> str:
+    """Help for a path that looks for a member of the event in a source."""
+    own = path.text.partition(".")[2]
+    return f"`{own}` is the event's own: write `{own}`" if own in known else ""
 
 
 def _add_unknown_field(path: Path, names: Sequence[str], help: str, reason: str, findings: Findings) -> None:
@@ -108,27 +154,32 @@ def _add_unknown_field(path: Path, names: Sequence[str], help: str, reason: str,
     step = next((step for step in reversed(path.steps) if isinstance(step, str)), "")
     prefix, found, rest = path.text.rpartition(step)
     if help or not found or rest:
-        near = "" if help else _misspelt(path, names)
-        findings.add("E302", message, path.span, help=help or (f"did you mean `{near}`?" if near else reason))
+        findings.add("E302", message, path.span, help=help or _misspelt(path, names, ()) or reason)
         return
     findings.add_unknown("E302", message, path.span, step, names, otherwise=all_of(names) or reason, prefix=prefix)
 
 
-def _misspelt(path: Path, names: Sequence[str]) -> str:
-    """The path with the name nearest to its unknown one, or empty."""
+def _misspelt(path: Path, names: Sequence[str], known: Sequence[str]) -> str:
+    """Help with the path that was likely meant, or empty. `known` are the names that an event's paths begin with."""
+    name, glued, operator = path.text.rpartition("__")
+    if glued and operator in OPERATORS:
+        return f"an operator stands in a map: `{name}: {{{operator}: …}}`"
+    if len(path.steps) > 1 and path.steps[0] in _THE_EVENT and path.steps[1] in known:
+        return f"a path starts in the event: `{path.text.partition('.')[2]}`"
     for at, step in enumerate(path.steps):
         near = closest(step, names) if isinstance(step, str) and step not in names else None
         if near is not None:
             parts = [*path.steps[:at], near, *path.steps[at + 1 :]]
             text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
-            return f"$.{text}" if path.own else text
+            return f"did you mean `{'$.' if path.own else ''}{text}`?"
     return ""
 
 
 def _check_numeric(path: Path, facts: Sequence[Fact], findings: Findings) -> None:
     types = _types(facts)
     if types is not None and "number" not in types:
-        findings.add("E403", f"`{path.text}` is {type_words(types)}, a number is needed here", path.span)
+        help = "of text there are `distinct`, `first`, `last` and `top`; `count` counts events" if types == {"string"} else ""
+        findings.add("E403", f"`{path.text}` is {type_words(types)}, a number is needed here", path.span, help=help)
 
 
 def _types(facts: Sequence[Fact]) -> frozenset[str] | None:
@@ -167,8 +218,13 @@ class _Walk:
 
     def _test(self, test: Test, types: frozenset[str] | None, element: "tuple[Root | None, ...] | None") -> None:
         known = self.fields.known_names if element is None else ()
-        elsewhere = "" if element is not None or types is None else self._other_types(test.path, types)
-        facts = check_path(test.path, self._facts(test.path, types, element), known, self.findings, elsewhere)
+        facts = self._facts(test.path, types, element)
+        elsewhere = "" if element is not None or _expects_none(test, facts) else having_it(test.path, types, self.fields)
+        if self._is_type_field(test, facts):
+            help = f"did you mean `{self.ruleset.events.type.text}`?"
+            self.findings.add("W606", f"no schema declares `{test.path.text}`", test.path.span, help=help)
+            return
+        facts = check_path(test.path, facts, known, self.findings, elsewhere)
         if isinstance(test.value, FieldRef):
             check_path(test.value.path, self._facts(test.value.path, types, element), known, self.findings)
         if facts and test.operator not in FLAGS:
@@ -177,13 +233,16 @@ class _Walk:
             inner = tuple(element_root(fact) for fact in facts) or (None,)
             self.condition(test.value, None, inner)
 
-    def _other_types(self, path: Path, types: frozenset[str]) -> str:
-        """Help for a field that events of other types have."""
-        others = sorted(self.fields.type_names - types)
-        having = [
-            name for name in others if any(fact.status == "declared" for fact in self.fields.facts(path, frozenset((name,))))
-        ]
-        return f"only `{having[0]}` has it, which cannot get here" if len(having) == 1 else ""
+    def _is_type_field(self, test: Test, facts: Sequence[Fact]) -> bool:
+        """Whether a field that no schema declares is compared with nothing but event types: `type: attempt`."""
+        values = [value for value, _ in placed_values(test)]
+        return (
+            bool(values)
+            and test.operator in {"eq", "in"}
+            and len(self.fields.type_names) > 1
+            and all(fact.status in {"undeclared", "impossible"} for fact in facts)
+            and self.fields.type_names.issuperset(str(value) for value in values)
+        )
 
     def _value(self, test: Test, facts: Sequence[Fact]) -> None:
         types = _types(facts)
@@ -223,6 +282,12 @@ class _Walk:
             self.findings.add_unknown("E402", message, span, str(value), names, otherwise=help)
 
 
+def _expects_none(test: Test, facts: Sequence[Fact]) -> bool:
+    """Whether the test says what becomes of events without the field, which schemas let have it."""
+    says = test.operator in FLAGS or test.if_missing is not None
+    return says and any(fact.status == "undeclared" for fact in facts)
+
+
 def narrow(items: Sequence[Condition], types: frozenset[str] | None, ruleset: Ruleset) -> frozenset[str] | None:
     """The event types for which all of the items can hold, as far as they test the type itself."""
     for item in items:
@@ -259,6 +324,8 @@ def _conversion(value: Scalar, types: frozenset[str]) -> tuple[str, str]:
         return "write `true` or `false`, without quotes", ""
     if not isinstance(value, str) and "string" in types:
         return f"in quotes it is text: `'{shown(value)}'`", f"'{shown(value)}'"
+    if types == {"number"}:
+        return "write a number, or compare with `lt`, `gte`, `between`", ""
     return ("write `true` or `false`", "") if types == {"boolean"} else ("", "")
 
 

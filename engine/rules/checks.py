@@ -4,11 +4,13 @@ In: a ruleset as written. Out: findings. Rule of the file: each check stands alo
 against schemas are in `check_fields.py`.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from engine.rules.check_fields import check_fields
 from engine.rules.check_tests import check_tests
+from engine.rules.check_types import check_types, wanted_names
 from engine.rules.diagnostics import Findings, all_of, did_you_mean, shown
 from engine.rules.event_fields import schema_properties
 from engine.rules.model import Aggregation, Condition, Measure, Path, Ruleset, Test, Use
@@ -33,6 +35,7 @@ def check(written: Written, findings: Findings) -> None:
     _check_named_conditions(written, findings)
     _check_measures(ruleset, findings)
     if written.has_events:
+        check_types(ruleset, findings)
         _check_event_types(ruleset, findings)
         _check_members(ruleset, findings)
         _check_stages(ruleset, findings)
@@ -183,22 +186,32 @@ def _check_event_types(ruleset: Ruleset, findings: Findings) -> None:
     """Deduplication and tests of the type field may only name declared types, unless others pass."""
     if ruleset.events.unknown_types == "pass" or not ruleset.events.types:
         return
+    misnamed = {
+        name
+        for event_type in ruleset.events.types.values()
+        if event_type.name not in (names := wanted_names(event_type, ruleset.events.type))
+        for name in names
+    }  # said of the type itself, once
     for rule in ruleset.deduplication.values():
-        if rule.event_type not in ruleset.events.types:
+        if rule.event_type not in ruleset.events.types and rule.event_type not in misnamed:
             with findings.about(f"deduplication.{rule.event_type}"):
                 _unknown(findings, "event type", rule.event_type, ruleset.events.types, rule.span, "events.types")
     for owner in conditions_of(ruleset):
         with findings.about(owner.rule_id):
             for leaf in leaves(owner.condition):
                 if isinstance(leaf.item, Test) and not leaf.in_element and leaf.item.path.steps == ruleset.events.type.steps:
-                    _check_type_test(leaf.item, ruleset, findings)
+                    _check_type_test(leaf.item, frozenset((*ruleset.events.types, *misnamed)), ruleset, findings)
 
 
-def _check_type_test(test: Test, ruleset: Ruleset, findings: Findings) -> None:
+def _check_type_test(test: Test, known: frozenset[str], ruleset: Ruleset, findings: Findings) -> None:
     if test.operator not in {"eq", "ne", "in", "not_in"} or test.ignore_case:
         return
     for value, span in placed_values(test):
-        if isinstance(value, str) and value not in ruleset.events.types:
+        several = re.split(r"\s*[|,;/]\s*|\s+or\s+", value) if isinstance(value, str) else []
+        if len(several) > 1 and known >= set(several) and test.operator == "eq":
+            fix = f"{{in: [{', '.join(several)}]}}" if test.span == test.path.span else ""
+            findings.add("E303", f"there is no event type `{shown(value)}`", span, help="for several write `in: […]`", fix=fix)
+        elif isinstance(value, str) and value not in known:
             _unknown(findings, "event type", value, ruleset.events.types, span, "events.types")
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from engine.rules import part_changes
+from engine.rules.durations import as_duration
 from engine.rules.model import Aggregation, Deduplication, EventType, Route, Ruleset, Source
 from engine.rules.plan import Plan
-from engine.rules.reading import as_duration
 from engine.rules.uses import meaning
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from engine.event import JsonObject
 from engine.rules.emitter import Emitter
 from engine.rules.expressions import ExtractionFailed, compile_expression
 from engine.rules.fields import Fields
-from engine.rules.model import Derived, FieldRef, Path, Ruleset
+from engine.rules.model import Derived, Extract, FieldRef, Path, Ruleset
 from engine.rules.times import parse_time
 from engine.rules.timezones import PARTS_OF_DAY, local_hour
 from engine.rules.values import DERIVED, ENRICHMENT
@@ -105,7 +105,10 @@ class DerivedWriter:
                 self._store(field, form.format(hour))
 
     def _jmespath(self, field: Derived) -> None:
-        extract = compile_expression(str(field.args[0]), self._sources)
+        (asked,) = field.args
+        if not isinstance(asked, Extract):
+            raise TypeError(f"not an expression: {asked!r}")
+        extract = compile_expression(asked.expression, self._sources)
 
         def found(data: JsonObject) -> object:
             try:

@@ -93,6 +93,9 @@ CODES: Final = {
     "W621": "a dot in the name of a host that matches any character",
     "W622": "a ruleset that costs more per event than is usual",
     "W623": "an age of a number that is never a time",
+    "W624": "a field that only events of other types have",
+    "W625": "a text that is the name of a field",
+    "W626": "a value that stands twice in a list",
     "W801": "a filter without a matching and a non-matching test",
     "W901": "a comment that allows a finding and does not say why",
     "W902": "a comment that allows what cannot be allowed",
@@ -108,7 +111,7 @@ _SURE: Final = 0.74
 _CLEARLY_NEARER: Final = 0.05
 _MAX_COMPARED_NAMES: Final = 1_000
 _MAX_COMPARED_CHARS: Final = 64
-_MAX_LISTED: Final = 12
+_MAX_LISTED: Final = 20
 _MAX_SHOWN_CHARS: Final = 60
 _PLAIN: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]*")
 _NOT_TEXT: Final = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))

@@ -8,8 +8,9 @@ can say its own.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, get_args, get_type_hints
 
+from engine.rules.durations import _DURATION
 from engine.rules.paths import _INDEX, _NAME, _QUOTED
-from engine.rules.reading import _DURATION, _MEMBER, MAX_LIST_ITEMS, MAX_NAME_CHARS
+from engine.rules.reading import _MEMBER, MAX_LIST_ITEMS, MAX_NAME_CHARS
 from engine.rules.reading import _NAME as _RULE_NAME
 
 Schema = dict[str, object]

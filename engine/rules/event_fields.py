@@ -65,6 +65,10 @@ class EventFields:
         self._ruleset = ruleset
         self._written = frozenset(step for _, transform in transforms_of(ruleset) for step in _written_members(transform))
         self.known_names = self._known_names()
+        self._declaring: dict[str | int, set[str]] = {}
+        for name, event_type in ruleset.events.types.items():
+            for member in _properties(event_type.schema or {}):
+                self._declaring.setdefault(member, set()).add(name)
         self._facts: dict[tuple[Path, frozenset[str] | None], list[Fact]] = {}
 
     def is_written(self, path: Path) -> bool:
@@ -75,6 +79,10 @@ class EventFields:
     def type_names(self) -> frozenset[str]:
         """The declared event types."""
         return frozenset(self._ruleset.events.types)
+
+    def types_declaring(self, path: Path) -> frozenset[str]:
+        """The event types whose schemas declare the member that the path begins with."""
+        return frozenset(self._declaring.get(path.steps[0], ()) if path.steps else ())
 
     def facts(self, path: Path, types: frozenset[str] | None) -> list[Fact]:
         """One fact for each of these event types; None is all of them, undeclared ones too where those pass."""
@@ -118,11 +126,14 @@ class EventFields:
             names.update(dict.fromkeys(_properties(root.node) if root else ()))
         for source in self._ruleset.enrichment.sources.values():
             names.update(dict.fromkeys(f"{source.name}.{field}" for field in source.fields))
+        names.update(dict.fromkeys(f"derived.{name}" for name in self._ruleset.enrichment.derived))
         return tuple(names)
 
     def _source_fact(self, path: Path) -> Fact:
         source = self._ruleset.enrichment.sources[str(path.steps[0])]
-        if len(path.steps) < 2 or not source.fields:
+        if len(path.steps) < 2:
+            return Fact("declared", frozenset(("object",)))
+        if not source.fields:
             return OPEN
         if path.steps[1] in source.fields:
             return Fact("declared")
@@ -131,7 +142,7 @@ class EventFields:
     def _derived_fact(self, path: Path) -> Fact:
         known = self._ruleset.enrichment.derived
         if len(path.steps) < 2:
-            return OPEN
+            return Fact("declared", frozenset(("object",)))
         derived = known.get(str(path.steps[1]))
         if derived is None:
             return Fact("impossible", names=tuple(known), reason="no derived field of that name is declared")

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from engine.rules.diagnostics import Findings, Related
+from engine.rules.durations import as_duration
 from engine.rules.formulas import ALWAYS
 from engine.rules.model import Aggregation, Ruleset
-from engine.rules.reading import as_duration
 from engine.rules.reasoning import Reasoner
 from engine.rules.values import event_steps
 
@@ -64,13 +64,13 @@ def _lint_window(aggregation: Aggregation, ruleset: Ruleset, findings: Findings)
     if aggregation.retain_ms < aggregation.size_ms:
         message = f"a window of {size} is gone {retain} after it has closed"
         help = f"whoever asks once for each window comes too late: write `retain: {size}` or more"
-        findings.add("W614", message, aggregation.span, help=help)
+        findings.add("W614", message, aggregation.places.get("retain", aggregation.span), help=help)
     past_ms = ruleset.events.max_past_ms
     if past_ms is not None and aggregation.allow_late_ms > past_ms:
         late, past = as_duration(aggregation.allow_late_ms), as_duration(past_ms)
         message = f"windows wait {late} for late events, and none older than {past} is taken"
         help = f"write `allow: {past}`, or a longer `max_skew: {{past: …}}`"
-        findings.add("W615", message, aggregation.span, help=help)
+        findings.add("W615", message, aggregation.places.get("late", aggregation.span), help=help)
 
 
 def _lint_key(aggregation: Aggregation, types: set[str] | None, ruleset: Ruleset, findings: Findings) -> None:
@@ -83,7 +83,7 @@ def _lint_key(aggregation: Aggregation, types: set[str] | None, ruleset: Ruleset
         names = " and ".join(f"`{path.text}`" for path in dict.fromkeys(path for rule in rules if rule for path in rule.key))
         message = f"every event is a group of its own: the key has {names}, by which copies are told"
         help = f"leave it out of the key; as it is, `max_keys: {aggregation.max_keys}` is reached after as many events"
-        findings.add("W616", message, aggregation.span, help=help)
+        findings.add("W616", message, aggregation.places.get("key", aggregation.span), help=help)
 
 
 def _lint_measures(aggregation: Aggregation, ruleset: Ruleset, findings: Findings) -> None:

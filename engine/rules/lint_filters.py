@@ -53,9 +53,10 @@ def changed_places(rule: Filter, ruleset: Ruleset) -> list[Place]:
 
 
 def _lint_after_block(rule: Filter, findings: Findings) -> None:
-    if any(isinstance(action, Block) for action in rule.actions[:-1]):
+    block = next((action for action in rule.actions[:-1] if isinstance(action, Block)), None)
+    if block is not None:
         help = "a block ends the event: put it last, alone"
-        findings.add("W605", f"`{rule.id}` has actions after its `block`", rule.span, help=help)
+        findings.add("W605", f"`{rule.id}` has actions after its `block`", block.span, help=help)
 
 
 def _lint_unreached(rule: Filter, formula: Formula, blocks: "_Earlier", findings: Findings) -> bool:

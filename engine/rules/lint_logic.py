@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.rules.diagnostics import Findings, Related, shown
+from engine.rules.durations import as_duration
 from engine.rules.formulas import ALWAYS, Formula, every, one_of, places_in
 from engine.rules.model import All, AnyOf, Condition, FieldRef, ListRef, Not, Ruleset, Test, Use
 from engine.rules.normalise import Normal, normalise
 from engine.rules.parse_operands import AGES, FLAGS
 from engine.rules.places import NOWHERE, Span
-from engine.rules.reading import as_duration
 from engine.rules.reasoning import Reasoner
 from engine.rules.uses import conditions_of, leaves
 from engine.rules.values import ENRICHMENT

@@ -17,6 +17,7 @@ from engine.rules.places import Span
 from engine.rules.uses import conditions_of, leaves, lists_of
 
 _SPECIAL: Final = frozenset(r"\.+*?()[]{}|^$")
+_SLASHED: Final = re.compile(r"/(\^.*|.*(?<!\\)\$)/[a-z]*")
 _IDLE_START: Final = re.compile(r"\.\*\??(?=.)")
 _IDLE_END: Final = re.compile(r"(?<=.)(?<!\\)\.\*\??$")
 _PLAIN_DOT: Final = re.compile(
@@ -71,6 +72,12 @@ def pattern_doubts(pattern: str, *, alone: bool) -> Iterator[PatternDoubt]:
         yield PatternDoubt(
             "W618", f"`{shown(pattern)}` is plain text", f"write `{shown(plain)}`: it finds the same, and is cheaper"
         )
+    if (slashed := _SLASHED.fullmatch(pattern)) and "|" not in pattern:
+        message = f"`{shown(pattern)}` finds nothing: a `^` or `$` stands inside of its slashes"
+        yield PatternDoubt(
+            "W603", message, f"a pattern has no slashes around it: `{slashed[1]}`, and `ignore_case: true` for `/i`"
+        )
+        return
     idle = without_idle_ends(pattern)
     if idle != pattern:
         yield PatternDoubt(

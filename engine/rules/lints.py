@@ -11,10 +11,11 @@ from engine.rules.lint_conditions import lint_conditions
 from engine.rules.lint_costs import lint_costs
 from engine.rules.lint_filters import lint_filters
 from engine.rules.lint_logic import lint_logic, make_reasoners
+from engine.rules.lint_names import lint_names
 from engine.rules.lint_patterns import lint_patterns
 from engine.rules.lint_tests import lint_tests
 from engine.rules.lint_transforms import lint_transforms
-from engine.rules.model import Ruleset, Use
+from engine.rules.model import Ruleset, Test, Use
 from engine.rules.parser import Written
 from engine.rules.uses import conditions_of, leaves, lists_of, routes_of
 
@@ -24,6 +25,7 @@ def lint(written: Written, findings: Findings) -> None:
     ruleset = written.ruleset
     _lint_unused(written, findings)
     lint_conditions(ruleset, findings)
+    lint_names(written, findings)
     lint_patterns(written, findings)
     reasoners = make_reasoners(ruleset)
     lint_logic(ruleset, reasoners, findings)
@@ -49,8 +51,18 @@ def _lint_unused(written: Written, findings: Findings) -> None:
             findings.add("W601", f"nothing uses the {what} `{name}`", span, help="use it or remove it")
 
 
+def _own_members(ruleset: Ruleset) -> frozenset[str | int]:
+    """The members that some rule reads as the event's own, `$.user`: whoever wrote that knows of both."""
+    paths = [source.lookup for source in ruleset.enrichment.sources.values()]
+    paths += [path for rule in ruleset.deduplication.values() for path in rule.key]
+    tests = [leaf.item for owner in conditions_of(ruleset) for leaf in leaves(owner.condition) if isinstance(leaf.item, Test)]
+    paths += [test.path for test in tests]
+    return frozenset(path.steps[0] for path in paths if path.own)
+
+
 def _lint_hidden_members(ruleset: Ruleset, findings: Findings) -> None:
-    names = [*ruleset.enrichment.sources, "derived"]
+    known = _own_members(ruleset)
+    names = [name for name in (*ruleset.enrichment.sources, "derived") if name not in known]
     for event_type in ruleset.events.types.values():
         members = schema_properties(event_type.schema or {})
         for name in names:

@@ -224,6 +224,11 @@ class _Builder:
             help = "write the keys out, or use a named condition or list"
             self._findings.add("E106", "`<<` merges are not part of YAML 1.2", node.span, help=help)
             return
+        before = self._open[-1].entries[-1].value if self._open[-1].in_brackets and self._open[-1].entries else None
+        if node.text.isdecimal() and isinstance(before, ScalarNode) and before.plain and before.text.replace(".", "").isdecimal():
+            help = "inside `{…}` a comma ends the value: a number has no separators, and a point before its fraction"
+            self._findings.add("E108", f"the key `{node.text}` is not text", node.span, help=help)
+            return
         self._findings.add("E108", f"the key `{node.text or 'null'}` is not text", node.span, fix=f"'{node.text}'")
 
     def _start(self, event: yaml.CollectionStartEvent) -> bool:

@@ -214,7 +214,7 @@ class Derived:
     """A computed field. Left out of the event where an input is missing or of the wrong type.
 
     `kind` and `args`: bucket (Path, edges, labels), difference and ratio (a, b: Path or number), hour and
-    part_of_day (Path, timezone: zone name or FieldRef), jmespath (expression text).
+    part_of_day (Path, timezone: zone name or FieldRef), jmespath (Extract).
     """
 
     name: str
@@ -267,7 +267,7 @@ class Aggregation:
     """One aggregation. A tumbling window has `every_ms == size_ms`; panes are `every_ms` wide.
 
     `key` pairs the name of each part with where it is read; empty means one group for the whole system.
-    `late_then` is `count`, or the name of a route for events whose window has closed.
+    `places` says where each key of its map stands. `late_then` is `count`, or the name of a route for events whose window has closed.
     """
 
     id: str
@@ -285,6 +285,7 @@ class Aggregation:
     emit: Emit | None = None
     description: str = ""
     span: Span = field(default=NOWHERE, compare=False)
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,7 @@ class Block:
     """The event ends here."""
 
     reason: str | None = None
+    span: Span = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +323,10 @@ class SendTo:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """`{jmespath: "…"}` as the value of a transform."""
+    """`{jmespath: "…"}`, and those of the fields it reads that are found in it."""
 
     expression: str
+    paths: tuple[Path, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,12 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from engine.rules.diagnostics import Findings, shown
+from engine.rules.durations import as_duration
 from engine.rules.model import Aggregation, Emit, Measure
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.parse_conditions import ConditionReader
 from engine.rules.parse_events import read_route, route_fix
-from engine.rules.reading import (
-    MapReader,
-    as_duration,
-    described,
-    merged,
-    named_entries,
-    read_map,
-    read_path,
-    read_text,
-)
+from engine.rules.reading import MapReader, described, merged, named_entries, read_map, read_path, read_text
 
 FIELD_MEASURES: Final = ("sum", "avg", "min", "max", "first", "last", "distinct", "quantile", "top")
 COMPUTED_MEASURES: Final = ("ratio", "difference")
@@ -58,7 +50,7 @@ def _aggregation(entry: Entry, plugins: Collection[str], findings: Findings) -> 
     blocked = reader.choice("blocked", ("exclude", "include"), "exclude")
     key_node = reader.take("key", required=True, example="key: {user: user_id}")
     size_ms, every_ms = _window(reader.map("window", required=True, example="window: {tumbling: 1h}"))
-    allow_late_ms, late_route = _late(reader.map("late"))
+    allow_late_ms, late_route = _late(reader.map("late", example="late: {allow: 1h, then: count}"))
     retain_ms = reader.duration_ms("retain", _DEFAULT_RETAIN_MS)
     max_keys = reader.integer("max_keys", 0, 1, _MAX_KEYS, required=True, example="max_keys: 100000")
     on_overflow = reader.choice("on_overflow", ("evict", "reject"), "evict")
@@ -81,6 +73,7 @@ def _aggregation(entry: Entry, plugins: Collection[str], findings: Findings) -> 
         emit,
         description,
         entry.key_span,
+        {other.key: other.key_span for other in reader.node.entries},
     )
 
 
@@ -225,7 +218,8 @@ class _MeasureReader:
         if node is None:
             return None
         if isinstance(node, ScalarNode):
-            help = f"write `{self.entry.key}: count`, or count where a condition holds: `count: {{{shown(node.text)}: true}}`"
+            example = f"{{{shown(node.text)}: true}}" if node.text.replace(".", "_").isidentifier() else "{field: value}"
+            help = f"write `{self.entry.key}: count`, or count where a condition holds: `count: {example}`"
             self.reader.findings.add("E203", f"`count` takes a condition, not {described(node)}", node.span, help=help)
             return None
         condition = self.conditions.read(node)

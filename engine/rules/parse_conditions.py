@@ -4,6 +4,7 @@ In: the node under `when`, `conditions` or a measure. Out: a `model.Condition`, 
 all, any, none, not and use join tests; a map holds where every line of it holds.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -26,8 +27,8 @@ _NUMBERS: Final = ORDER | {"eq", "ne", "between", "in", "not_in"}
 _OTHER_WORDS: Final = {
     "and": "all", "or": "any", "nor": "none",
     "==": "eq", "=": "eq", "===": "eq", "equals": "eq", "equal": "eq", "is": "eq", "!=": "ne", "<>": "ne", "neq": "ne", "not_eq": "ne",
-    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
-    ">": "gt", "greater": "gt", "greater_than": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
+    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "lesser": "lt", "lower": "lt", "lower_than": "lt", "smaller": "lt", "smaller_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
+    ">": "gt", "greater": "gt", "greater_than": "gt", "larger": "gt", "larger_than": "gt", "bigger": "gt", "higher": "gt", "more": "gt", "more_than": "gt", "exceeds": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
     "one_of": "in", "any_of": "in", "nin": "not_in", "notin": "not_in", "none_of": "not_in",
     "includes": "contains", "like": "contains", "substring": "contains", "prefix": "starts_with", "suffix": "ends_with",
     "regex": "matches", "regexp": "matches", "re": "matches", "match": "matches", "pattern": "matches", "=~": "matches",
@@ -254,15 +255,19 @@ class ConditionReader:
 
     def _unknown_operator(self, path: Path, entry: Entry) -> None:
         message = f"unknown operator `{shown(entry.key)}`"
+        if isinstance(entry.value, MapNode) and entry.value.entries and {one.key for one in entry.value.entries} <= OPERATORS:
+            help = f"the operators stand in the map of `{path.text}` itself, side by side: `{{gte: 5, lt: 10}}`"
+            self._findings.add("E209", message, entry.key_span, help=help)
+            return
         other = _OTHER_WORDS.get(entry.key.lower())
         if other:
             edits = (Edit(entry.key_span, other),) if other in OPERATORS | set(_MODIFIERS) else ()
             self._findings.add("E209", message, entry.key_span, help=f"did you mean `{other}`?", edits=edits)
             return
-        operator, colon, value = entry.key.partition(":")
-        if colon and operator in OPERATORS and is_null(entry.value):
+        operator, value = (*re.split("[:= ]+", entry.key, maxsplit=1), "")[:2]
+        if value and operator in OPERATORS and is_null(entry.value):
             edits = (Edit(entry.key_span, f"{operator}: {value}"),)
-            help = f"write `{operator}: {shown(value)}`, with a blank after the colon"
+            help = f"write `{operator}: {shown(value)}`, with a colon and a blank"
             self._findings.add("E209", message, entry.key_span, help=help, edits=edits)
             return
         help = ""

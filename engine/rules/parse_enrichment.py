@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 from zoneinfo import available_timezones
 
 from engine.rules.diagnostics import Findings, shown
-from engine.rules.model import Derived, Enrichment, FieldRef, Path, Source
+from engine.rules.model import Derived, Enrichment, Extract, FieldRef, Path, Source
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.parse_filters import read_jmespath
 from engine.rules.parse_sources import Surroundings, read_source
@@ -47,7 +47,7 @@ def parse_enrichment(nodes: Sequence[Node], surroundings: Surroundings, findings
         with findings.about(f"enrichment.derived.{entry.key}"):
             made = _derived(entry, findings)
         # One at fault is known all the same: whoever reads it has made no mistake.
-        derived[entry.key] = made or Derived(entry.key, "jmespath", ("@",), entry.key_span)
+        derived[entry.key] = made or Derived(entry.key, "jmespath", (Extract("@"),), entry.key_span)
     reader.finish()
     return Enrichment(budget_ms, sources, derived)
 
@@ -135,8 +135,8 @@ def _timezone(node: Node, findings: Findings) -> str | FieldRef | None:
 
 
 def _jmespath_args(reader: MapReader, node: Node) -> tuple[object, ...] | None:
-    text = read_jmespath(node, reader.findings)
-    return None if text is None else (text,)
+    extract = read_jmespath(node, reader.findings)
+    return None if extract is None else (extract,)
 
 
 _DerivedKind = Literal["bucket", "difference", "ratio", "hour", "part_of_day", "jmespath"]

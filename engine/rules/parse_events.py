@@ -120,6 +120,9 @@ def _skew_ms(reader: MapReader, key: str, default: int | None) -> int | None:
         return default
     if isinstance(node, ScalarNode) and node.text == "none":
         return None
+    if isinstance(node, ScalarNode) and node.text in {"never", "off", "no", "any", "unlimited", "forever", "infinite"}:
+        reader.findings.add("E206", f"`{key}` is a duration, not {described(node)}", node.span, fix="none")
+        return default
     return read_duration_ms(node, f"`{key}`", reader.findings)
 
 
@@ -134,6 +137,10 @@ def _type(entry: Entry, schemas: Schemas, findings: Findings) -> EventType:
     if not entry.key or len(entry.key) > _MAX_TYPE_CHARS or not entry.key.isprintable():
         findings.add("E213", f"`{shown(entry.key)}` cannot be the name of an event type", entry.key_span)
     if is_null(entry.value):
+        return EventType(entry.key, span=entry.key_span)
+    if isinstance(entry.value, ScalarNode) and entry.value.text.endswith(".json"):
+        message, fix = f"the type `{shown(entry.key)}` is a map, not {described(entry.value)}", f"{{schema: {entry.value.text}}}"
+        findings.add("E203", message, entry.value.span, fix=fix, sure=False)
         return EventType(entry.key, span=entry.key_span)
     reader = read_map(entry.value, f"the type `{shown(entry.key)}`", findings)
     name = reader.text("schema", example="schema: ../schemas/events/attempt.schema.json") if reader else ""

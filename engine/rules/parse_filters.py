@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 
 from engine.rules.diagnostics import Findings, shown
+from engine.rules.expression_paths import expression_paths
 from engine.rules.model import (
     Action,
     Allow,
@@ -67,6 +68,11 @@ def parse_routes(nodes: Sequence[Node], findings: Findings) -> dict[str, Route]:
     routes: dict[str, Route] = {}
     for entry in named_entries(merged(nodes, "routes", findings), "`routes`", findings):
         with findings.about(f"routes.{entry.key}"):
+            if isinstance(entry.value, ScalarNode) and _TOPIC.fullmatch(entry.value.text):
+                fix = f"{{topic: {entry.value.text}}}"
+                message = f"the route `{entry.key}` is a map, not {described(entry.value)}"
+                findings.add("E203", message, entry.value.span, fix=fix)
+                continue
             reader = read_map(entry.value, f"the route `{entry.key}`", findings)
             if reader:
                 topic = reader.text("topic", required=True, example=f"topic: events.{entry.key}")
@@ -124,7 +130,7 @@ def _filter(entry: Entry, findings: Findings) -> Filter | None:
 
 
 def _rollout(reader: MapReader) -> Rollout | None:
-    inner = reader.map("rollout")
+    inner = reader.map("rollout", example="rollout: {percent: 10, by: user_id}")
     if inner is None:
         return None
     percent = inner.number("percent", _EVERYBODY, 0, _EVERYBODY, required=True, example="percent: 10")
@@ -157,7 +163,8 @@ def _action(node: Node, findings: Findings) -> Action | None:
         findings.add("E211", f"`{entry.key}` has no value", entry.value.span, help=f"write `{entry.key}: {{}}`")
         return None
     if isinstance(entry.value, ScalarNode) and entry.key in _MAIN_KEYS:
-        fix = f"{{{_MAIN_KEYS[entry.key]}: {entry.value.text}}}"
+        bare = not isinstance(entry.value.value, str) and entry.key in {"allow", "block"}
+        fix = "{}" if bare else f"{{{_MAIN_KEYS[entry.key]}: {entry.value.text}}}"
         findings.add("E203", f"`{entry.key}` is a map, not {described(entry.value)}", entry.value.span, fix=fix)
         return None
     reader = read_map(entry.value, f"`{entry.key}`", findings)
@@ -172,7 +179,7 @@ def _allow(reader: MapReader) -> Allow:
 
 
 def _block(reader: MapReader) -> Block:
-    return Block(reader.text("reason") or None)
+    return Block(reader.text("reason") or None, reader.node.span)
 
 
 def _send(reader: MapReader) -> SendTo | None:
@@ -210,18 +217,20 @@ def _new_value(node: Node, findings: Findings) -> tuple[object] | None:
             path = read_path(entry.value, findings)
             return None if path is None else (FieldRef(path),)
         if entry.key == "jmespath":
-            text = read_jmespath(entry.value, findings)
-            return None if text is None else (Extract(text),)
+            extract = read_jmespath(entry.value, findings)
+            return None if extract is None else (extract,)
     return (plain_value(node),)
 
 
-def read_jmespath(node: Node, findings: Findings) -> str | None:
+def read_jmespath(node: Node, findings: Findings) -> Extract | None:
     """The node as a JMESPath expression that compiles."""
     text = read_text(node, "`jmespath`", findings)
     fault = jmespath_fault(text) if text else None
     if fault:
         findings.add("E502", fault.message, node.span, help=fault.help)
-    return text if text and fault is None else None
+    if not text or fault or not isinstance(node, ScalarNode):
+        return None
+    return Extract(text, expression_paths(node))
 
 
 def _targets(reader: MapReader, key: str) -> list[tuple[Path, Node]]:

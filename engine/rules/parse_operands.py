@@ -86,7 +86,8 @@ def _one(operator: str, node: Node, findings: Findings) -> Operand | None:
     if isinstance(node, ListNode):
         other = _LIST_FORM.get(operator)
         help = f"for several values write `{other}: […]`" if other else "for a range write `between: [low, high]`"
-        findings.add("E210", f"`{operator}` takes one value, not a list", node.span, help=help)
+        fix = node.items[0].text if len(node.items) == 1 and isinstance(node.items[0], ScalarNode) and node.items[0].plain else ""
+        findings.add("E210", f"`{operator}` takes one value, not a list", node.span, help="" if fix else help, fix=fix)
         return None
     if isinstance(node, MapNode):
         return _reference(operator, node, findings)
@@ -145,7 +146,8 @@ def _reference(operator: str, node: MapNode, findings: Findings) -> FieldRef | L
         return None if path is None else FieldRef(path)
     if isinstance(value, ScalarNode) and isinstance(value.value, str):
         return ListRef(value.value, value.span)
-    findings.add("E210", f"`list` is the name of a list, not {described(value)}", value.span)
+    help = f"values stand there themselves: `{operator}: […]`" if isinstance(value, ListNode) else "write `{list: NAME}`"
+    findings.add("E210", f"`list` is the name of a list, not {described(value)}", value.span, help=help)
     return None
 
 
@@ -236,6 +238,8 @@ def _order_help(text: str) -> tuple[str, str]:
     number = text.replace(",", "").replace("_", "").replace(" ", "")
     if number.removeprefix("-").replace(".", "", 1).isdigit() and not number.removeprefix("-").startswith("0"):
         return "a number has no quotes and no separators", number
+    if number.isdecimal() and number.strip("0"):
+        return f"a number begins with no `0`: write `{number.lstrip('0')}`", ""
     place = ScalarNode(text, text, plain=True, span=NOWHERE)
     if (duration_ms := read_duration_ms(place, "", quiet)) is not None:
         return (
@@ -252,6 +256,11 @@ def _order_help(text: str) -> tuple[str, str]:
         return "without the quotes it is the value of that field", text
     if _PATH.fullmatch(text):
         return f"the value of another field is written `{{field: {text}}}`", f"{{field: {text}}}"
+    if _LIKE_A_NAME.fullmatch(text):
+        return (
+            f"a number is written `10` or `0.5`, a time `2026-03-01T00:00:00Z`, the value of another field `{{field: {text}}}`",
+            "",
+        )
     return "a number is written `10` or `0.5`, a time `2026-03-01T00:00:00Z`", ""
 
 

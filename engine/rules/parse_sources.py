@@ -10,20 +10,11 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from engine.rules.diagnostics import Findings, did_you_mean, shown
+from engine.rules.durations import as_duration
 from engine.rules.loader import resolve
 from engine.rules.model import MAX_WAITING, Breaker, Cache, Source, SourceSpec
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, plain_value
-from engine.rules.reading import (
-    MapReader,
-    as_duration,
-    described,
-    one_or_many,
-    read_duration_ms,
-    read_items,
-    read_map,
-    read_text,
-    read_whole,
-)
+from engine.rules.reading import MapReader, described, one_or_many, read_duration_ms, read_items, read_map, read_text, read_whole
 from engine.rules.source_settings import (
     BUILT_IN_SOURCES,
     DATABASE_URL,

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.rules.diagnostics import shown
+from engine.rules.durations import as_duration
 from engine.rules.model import Aggregation, Condition, Deduplication, Events, Filter, Measure, Path, Ruleset, Source
 from engine.rules.normalise import normalise
-from engine.rules.reading import as_duration
 from engine.rules.uses import meaning
 
 

@@ -19,6 +19,8 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _INDEX: Final = re.compile(r"\[(0|-?[1-9][0-9]{0,5})\]")
 _ODD_NAME: Final = re.compile(r'[^.\[\]"\s]+')
+_COMPARISON: Final = re.compile(r"([A-Za-z_][\w.]*) *(==?|!=|<=?|>=?) *(\S.*?)")
+_SIGNS: Final = {"!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
 class PathInvalid(ValueError):
@@ -78,9 +80,17 @@ def _fault(text: str, at: int) -> PathInvalid:
         return PathInvalid(f"`{text}` has an empty step", "remove the extra `.`", at)
     if rest[0] == "[":
         return _index_fault(text, rest, at)
+    if said := _COMPARISON.fullmatch(text):
+        name, sign, value = said.groups()
+        test = f"{name}: {value}" if sign in "==" else f"{name}: {{{_SIGNS[sign]}: {value}}}"
+        return PathInvalid(f"`{text}` is an expression, not a path", f"a comparison is a map: `{test}`", at)
     if rest[0].isspace():
         return PathInvalid(f"`{text}` has a blank in it", "remove it, or put the odd name in double quotes", at)
     if rest[0] == "$":
+        if at == 0 and _NAME.fullmatch(rest, 1):
+            return PathInvalid(
+                f"`{text}` is not a path", f"write `{rest[1:]}`, or `$.{rest[1:]}` where a source has that name", at
+            )
         return PathInvalid(f"`{text}` is not a path", "`$.` stands only at the beginning and is followed by a name", at)
     if rest[0] == '"':
         return PathInvalid(f"`{text}` opens a quote in the wrong place or never closes it", 'write `name."odd-name"`', at)
@@ -112,4 +122,16 @@ def _odd_name_fault(text: str, at: int) -> PathInvalid:
             begin,
         )
     quoted = f'{text[:begin]}"{word}"{text[begin + len(word) :]}'
+    if re.fullmatch(r"[A-Za-z_]\w*(?:-\w+)+", text):
+        return PathInvalid(
+            f"`{text}` is not a plain name",
+            f"did you mean `{text.replace('-', '_')}`? An odd name stands in double quotes: `'{quoted}'`",
+            begin,
+        )
+    if re.fullmatch(r"[A-Za-z_]\w*(?:/[A-Za-z_]\w*)+", text):
+        return PathInvalid(
+            f"`{text}` has a `/`",
+            f"did you mean `{text.replace('/', '.')}`? An odd name stands in double quotes: `'{quoted}'`",
+            begin,
+        )
     return PathInvalid(f"`{word}` is not a plain name", f"put it in double quotes: `'{quoted}'`", begin)

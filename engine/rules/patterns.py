@@ -106,7 +106,7 @@ def _function_fault(tree: object) -> PatternFault | None:
             name, given = node["value"], len(node["children"])
             if name not in functions:
                 return PatternFault(f"JMESPath has no function `{name}`", did_you_mean(name, functions))
-            signature = functions[name][1]
+            signature = functions[name]["signature"]
             variadic = bool(signature) and bool(signature[-1].get("variadic"))
             if given < len(signature) or (given > len(signature) and not variadic):
                 return PatternFault(f"`{name}` takes {len(signature)} values, not {given}", "")

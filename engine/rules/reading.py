@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.rules.diagnostics import Edit, Findings, Related, all_of, shown
+from engine.rules.durations import as_duration, duration_fix, parse_duration
 from engine.rules.model import Path, Scalar
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_of
 from engine.rules.paths import PathInvalid, parse_path
@@ -17,9 +18,7 @@ from engine.rules.places import Span
 MAX_LIST_ITEMS: Final = 10_000
 MAX_NAME_CHARS: Final = 100
 
-_DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,11})(ms|s|m|h|d)")
 _KEY_AND_VALUE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:\S")
-_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_DURATION_MS: Final = 3_650 * 86_400_000
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MEMBER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -214,12 +213,18 @@ def read_boolean(node: Node, what: str, findings: Findings, *, default: bool = F
     return default
 
 
-def read_number(node: Node, what: str, minimum: float, maximum: float, findings: Findings) -> int | float | None:
-    """The node as a number between the two bounds."""
+def read_number(
+    node: Node, what: str, minimum: float, maximum: float, findings: Findings, usual: str = "`10` or `0.5`"
+) -> int | float | None:
+    """The node as a number between the two bounds. `usual` says how one is written."""
     if not isinstance(node, ScalarNode) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         fix = _as_number_text(node)
         findings.add(
-            "E203", f"{what} is a number, not {described(node)}", node.span, help="" if fix else _number_help(node), fix=fix
+            "E203",
+            f"{what} is a number, not {described(node)}",
+            node.span,
+            help="" if fix else _number_help(node, usual),
+            fix=fix,
         )
         return None
     if not minimum <= node.value <= maximum:
@@ -231,18 +236,18 @@ def read_number(node: Node, what: str, minimum: float, maximum: float, findings:
 
 def read_whole(node: Node, what: str, minimum: int, maximum: int, findings: Findings) -> int | None:
     """The node as a whole number between the two bounds."""
-    number = read_number(node, what, minimum, maximum, findings)
+    number = read_number(node, what, minimum, maximum, findings, usual="`10`")
     if number is not None and number != int(number):
         findings.add("E203", f"{what} is a whole number, not {shown(number)}", node.span)
         return None
     return None if number is None else int(number)
 
 
-def _number_help(node: Node) -> str:
+def _number_help(node: Node, usual: str) -> str:
     text = node.text if isinstance(node, ScalarNode) else ""
     if (duration_ms := parse_duration(text)) is not None:
         return f"units are not converted: write {duration_ms} for a field in ms"
-    return "write a share as a number: 0.5 for 50 %" if text.endswith("%") else "write `10` or `0.5`"
+    return "write a share as a number: 0.5 for 50 %" if text.endswith("%") else f"write {usual}"
 
 
 def _as_number_text(node: Node) -> str:
@@ -268,7 +273,7 @@ def read_duration_ms(node: Node, what: str, findings: Findings) -> int | None:
     text = node.text if isinstance(node, ScalarNode) else ""
     duration_ms = parse_duration(text)
     if duration_ms is None:
-        fix, sure = _duration_fix(text)
+        fix, sure = duration_fix(text)
         message = f"{what} is a duration, not {described(node)}"
         findings.add("E206", message, node.span, help="" if fix else _DURATION_HELP, fix=fix, sure=sure)
         return None
@@ -276,28 +281,6 @@ def read_duration_ms(node: Node, what: str, findings: Findings) -> int | None:
         findings.add("E206", f"{what} of `{text}` is longer than ten years", node.span)
         return None
     return duration_ms
-
-
-def parse_duration(text: str) -> int | None:
-    """A duration as it is written (`500ms`, `1h`) in ms; None for anything else."""
-    match = _DURATION.fullmatch(text)
-    return None if match is None else int(match[1]) * _UNIT_MS[match[2]]
-
-
-def _duration_fix(text: str) -> tuple[str, bool]:
-    """What another way to write a duration is here, and whether that is sure: how long is a month?"""
-    worded = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Za-z]*)", text)
-    if worded is None or (float(worded[1]) and not worded[2]):
-        return "", False
-    number, unit = float(worded[1]), worded[2].lower()
-    if not number:
-        return "0ms", True
-    days = 365 if unit.startswith("y") else 30 if unit.startswith("mo") else 7 if unit.startswith("w") else 0
-    if days:
-        return as_duration(round(number * days * _UNIT_MS["d"]), "d"), days == 7
-    starts = {"mi": "m", "ms": "ms", "milli": "ms", "s": "s", "h": "h", "d": "d", "m": "m"}
-    short = next((short for start, short in starts.items() if unit.startswith(start)), None)
-    return (as_duration(round(number * _UNIT_MS[short]), short), True) if short else ("", False)
 
 
 def read_path(node: Node, findings: Findings) -> Path | None:
@@ -315,7 +298,17 @@ def read_path(node: Node, findings: Findings) -> Path | None:
 
 def read_key_path(entry: Entry, findings: Findings) -> Path | None:
     """The key of an entry as a path to a field."""
-    return read_path(ScalarNode(entry.key, entry.key, plain=True, span=entry.key_span), findings)
+    node = ScalarNode(entry.key, entry.key, plain=True, span=entry.key_span)
+    if is_null(entry.value) and lacks_blank(node):
+        findings.add(
+            "E207",
+            f"`{shown(entry.key)}` lacks a blank after its `:`",
+            node.span,
+            help=_map_help(node, ""),
+            edits=blank_edits(node),
+        )
+        return None
+    return read_path(node, findings)
 
 
 def read_items(node: Node, what: str, findings: Findings) -> tuple[Node, ...]:
@@ -351,15 +344,6 @@ def described(node: Node) -> str:
     if isinstance(node, ScalarNode) and node.value is not None:
         return f"the text `{shown(node.text)}`" if isinstance(node.value, str) else f"`{shown(node.text)}`"
     return kind_of(node)
-
-
-def as_duration(duration_ms: int, largest: str = "d") -> str:
-    """A duration in the largest unit that holds it without a rest, and is not above `largest`."""
-    units = list(reversed(_UNIT_MS))
-    for unit in units[units.index(largest) :]:
-        if duration_ms and duration_ms % _UNIT_MS[unit] == 0:
-            return f"{duration_ms // _UNIT_MS[unit]}{unit}"
-    return f"{duration_ms}ms"
 
 
 def merged(nodes: Sequence[Node], section: str, findings: Findings, combined: Sequence[str] = ()) -> MapNode | None:

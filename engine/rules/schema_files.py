@@ -5,6 +5,7 @@ passes here is one that the server can check events with.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
@@ -54,7 +55,11 @@ def _read(
         data = read.contents[path] if path in read.contents else read_file(path)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a file name"
-        help = "the path is relative to this file"
+        above = f"../{name.text}"
+        is_above = False
+        with suppress(OSError, ValueError):
+            is_above = bool(read_file(path_beside(file, above)))
+        help = f"the path is relative to this file: write `{above}`" if is_above else "the path is relative to this file"
         findings.add("E309", f"cannot read the schema `{name.text}`: {reason.lower()}", name.span, help=help)
         return
     read.contents[path] = data

@@ -14,6 +14,7 @@ from engine.rules.model import (
     AnyOf,
     Condition,
     Derived,
+    Extract,
     FieldRef,
     ListRef,
     Not,
@@ -118,12 +119,23 @@ def routes_of(ruleset: Ruleset) -> Iterator[tuple[str, str, Span]]:
 
 
 def derived_paths(derived: Derived) -> Iterator[Path]:
-    """The fields that a derived field reads; those inside a JMESPath expression are not known."""
+    """The fields that a derived field reads; inside a JMESPath expression those that `expression_paths` finds."""
     for argument in derived.args:
         if isinstance(argument, Path):
             yield argument
         elif isinstance(argument, FieldRef):
             yield argument.path
+        elif isinstance(argument, Extract):
+            yield from argument.paths
+
+
+def read_by(transform: Transform) -> Iterator[Path]:
+    """The fields that a transform takes its values from."""
+    for _, value in transform.set:
+        if isinstance(value, FieldRef):
+            yield value.path
+        elif isinstance(value, Extract):
+            yield from value.paths
 
 
 def transforms_of(ruleset: Ruleset) -> Iterator[tuple[str, Transform]]:

@@ -44,6 +44,26 @@ _WORDINGS: Final = (
 
 _CONFLICT: Final = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 _GLUED: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w.]*:(?=[{\[])")
+_MAP_ON_A_LINE: Final = re.compile(r"\s*(?:- +)*(?:when|then|window|late|key|not|count): +[A-Za-z_][\w.]*: +\S")
+_BARE_NAME: Final = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(?:#.*)?")
+_KEY: Final = re.compile(r"\s*[A-Za-z_][\w.-]*:(?:\s|$)")
+_KEY_WITH_TEXT: Final = re.compile(r"\s*[A-Za-z_][\w.-]*: +[^\s#|>&{\[]")
+_SECTIONS: Final = frozenset(
+    (
+        "version",
+        "events",
+        "deduplication",
+        "enrichment",
+        "aggregations",
+        "routes",
+        "filters",
+        "conditions",
+        "lists",
+        "tests",
+        "routing",
+    )
+)
+_AT_THE_MARGIN: Final = re.compile(r"([A-Za-z_][\w.-]*):\s*(?:#.*)?$")
 _ODD_BLANK: Final = re.compile(r"(?:^|(?<=:))[ \t]*([^\S\t\n\r ])[^\S\n\r]*")
 """What looks like blanks, in the indentation or after a colon, with one that is none for YAML."""
 
@@ -67,8 +87,22 @@ def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findi
         findings.add(
             "E102", "a conflict of a merge is left here", place, help="keep one of the two sides, and take out the three marks"
         )
+    elif "expected key" in problem and (odd_line := _at_the_margin(lines, line)) is not None:
+        _add_at_the_margin(odd_line, span, lines, findings)
+    elif (
+        "mapping values" in problem
+        and (above := _line_above(lines, line)) is not None
+        and _add_about_above(above, span, lines, findings)
+    ):
+        return
+    elif "mapping values" in problem and _MAP_ON_A_LINE.match(text):
+        help = "a map on one line stands in braces: `key: {name: value, other: value}`; a text with `: ` in single quotes"
+        findings.add("E102", wording.message if wording else problem, span, help=help)
     elif "mapping values" in problem and (glued := _GLUED.match(text)) and glued.end() <= column:
         place = Span(file, line + 1, glued.end(), line + 1, glued.end() + 1)
+        findings.add("E102", "a `:` without a blank after it", place, fix=": ")
+    elif "unexpected ':'" in problem and text[column : column + 1] == ":":
+        place = Span(file, line + 1, column + 1, line + 1, column + 2)
         findings.add("E102", "a `:` without a blank after it", place, fix=": ")
     elif "cannot start any token" in problem:
         character = text[column : column + 1]
@@ -105,6 +139,58 @@ def _add_odd_blank(number: int, found: re.Match[str], file: str, lines: list[str
     edits = [Edit(Span(file, at + 1, one.start() + 1, at + 1, one.end() + 1), " " * len(one[0])) for at, one in odd.items()]
     message = f"the character U+{ord(found[1]):04X} looks like a blank and is none"
     findings.add("E102", message, Span(file, number + 1, col, number + 1, col + 1), help="write a blank", edits=tuple(edits))
+
+
+def _line_above(lines: list[str], number: int) -> int | None:
+    """The last line before this one that holds more than a comment."""
+    return next((at for at in range(number - 1, -1, -1) if lines[at].split("#")[0].strip()), None)
+
+
+def _add_about_above(number: int, span: Span, lines: list[str], findings: Findings) -> bool:
+    """Whether the fault is that the line above is a name without its `:`, or that this line stands further in than it."""
+    above, text = lines[number], lines[span.line - 1]
+    depth, inside = _depth(above), _depth(text)
+    if name := _BARE_NAME.fullmatch(above):
+        at = Span(span.file, number + 1, name.end(1) + 1, number + 1, name.end(1) + 1)
+        place = Span(span.file, number + 1, name.start(1) + 1, number + 1, name.end(1) + 1)
+        findings.add("E102", f"`{name[1]}` lacks its `:`", place, help=f"write `{name[1]}:`", edits=(Edit(at, ":"),))
+    elif inside > depth and _KEY_WITH_TEXT.match(above) and _KEY.match(text):
+        place = Span(span.file, span.line, 1, span.line, inside + 1)
+        findings.add(
+            "E102", "this line stands further in than the one above it", place, help="indent both alike", fix=" " * depth
+        )
+    else:
+        return False
+    return True
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _at_the_margin(lines: list[str], last: int) -> int | None:
+    """The last line before the one at fault that starts at the margin and is no section: what stood around it is further in."""
+    for number in range(min(last, len(lines)) - 1, 0, -1):
+        found = _AT_THE_MARGIN.match(lines[number])
+        if found:
+            return None if found[1] in _SECTIONS else number
+    return None
+
+
+def _add_at_the_margin(number: int, after: Span, lines: list[str], findings: Findings) -> None:
+    """One finding at the line that stands too far left, with the blanks that the line after it has."""
+    place = Span(after.file, number + 1, 1, number + 1, len(lines[number]) + 1)
+    inside = lines[after.line - 1]
+    related = (Related("this line does not go on with it", after),)
+    edits = (Edit(Span(after.file, number + 1, 1, number + 1, 1), inside[: len(inside) - len(inside.lstrip())]),)
+    findings.add(
+        "E102",
+        "this line stands at the left margin, and is no section",
+        place,
+        help="indent it like the names around it",
+        related=related,
+        edits=edits,
+    )
 
 
 def _is_single_dash(lines: list[str], dash: yaml.Mark, after: Span) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from engine.event import JsonObject
+from engine.rules.durations import parse_duration
 from engine.rules.model import Ruleset, RuleTest
-from engine.rules.reading import parse_duration
 from engine.rules.times import format_time, parse_time
 from engine.rules.values import follow
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Literal
 
+from engine.rules.durations import as_duration
 from engine.rules.model import Aggregation, All, Measure, Not, Ruleset
 from engine.rules.places import Span
-from engine.rules.reading import as_duration
 from engine.trials.mutants.conditions import Siblings, variants
 from engine.trials.mutants.mutant import Mutant
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from engine.rules.explanations import value_text
-from engine.rules.model import Derived, FieldRef, Ruleset
+from engine.rules.model import Derived, Extract, FieldRef, Ruleset
 from engine.trials.mutants.leaves import step_of
 from engine.trials.mutants.mutant import Mutant
 
@@ -38,7 +38,7 @@ def _changes(rule: Derived) -> Iterator[tuple[Derived, str, str]]:
             hint = f"an event whose hour is another one in `{other}`, {shown}"
             yield replace(rule, args=(path, other)), f"`timezone` is `{other}`", hint
         case "jmespath":
-            yield replace(rule, args=("`null`",)), "finds nothing", f"an event in which it finds something, {shown}"
+            yield replace(rule, args=(Extract("`null`"),)), "finds nothing", f"an event in which it finds something, {shown}"
 
 
 def _buckets(rule: Derived, shown: str) -> Iterator[tuple[Derived, str, str]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
+from engine.rules.durations import as_duration
 from engine.rules.model import Deduplication, Events, LatePolicy, Ruleset
-from engine.rules.reading import as_duration
 from engine.trials.mutants.mutant import Mutant
 
 

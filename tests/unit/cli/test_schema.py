@@ -16,6 +16,14 @@ def test_without_a_directory_the_schema_is_printed(capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
+def test_the_rules_are_named_as_for_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "--rules", str(GOOD)]) == 0
+    named = capsys.readouterr().out
+
+    assert main(["schema", str(GOOD)]) == 0
+    assert capsys.readouterr().out == named
+
+
 def test_with_a_directory_the_file_is_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "editor"
 

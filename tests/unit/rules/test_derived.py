@@ -7,7 +7,7 @@ import pytest
 from engine.event import Event, JsonObject, Submission
 from engine.ports import Context
 from engine.rules.enrichment_codegen import Enriched, compile_enrichment
-from engine.rules.model import Derived, Enrichment, Events, FieldRef, Path, Ruleset, Source
+from engine.rules.model import Derived, Enrichment, Events, Extract, FieldRef, Path, Ruleset, Source
 
 
 def path(text: str) -> Path:
@@ -120,10 +120,10 @@ def test_what_is_no_time_has_no_hour() -> None:
 
 def test_an_expression_sees_sources_by_name_and_is_left_out_where_it_fails() -> None:
     fields = (
-        Derived("topic", "jmespath", ("item.topics[0]",)),
-        Derived("nothing", "jmespath", ("item.none",)),
-        Derived("fails", "jmespath", ("abs(item.topics)",)),
-        Derived("own", "jmespath", ("item_id",)),
+        Derived("topic", "jmespath", (Extract("item.topics[0]"),)),
+        Derived("nothing", "jmespath", (Extract("item.none"),)),
+        Derived("fails", "jmespath", (Extract("abs(item.topics)"),)),
+        Derived("own", "jmespath", (Extract("item_id"),)),
     )
     assert derive({"item_id": "i", "item": "hidden by the source"}, *fields, item={"topics": ["algebra"]}) == {
         "topic": "algebra",
@@ -135,7 +135,7 @@ def test_a_derived_field_sees_those_before_it() -> None:
     fields = (
         Derived("a", "difference", (path("x"), 1)),
         Derived("b", "difference", (path("derived.a"), 1)),
-        Derived("c", "jmespath", ("derived.b",)),
+        Derived("c", "jmespath", (Extract("derived.b"),)),
     )
     assert derive({"x": 5}, *fields) == {"a": 4, "b": 3, "c": 3}
     assert derive({"x": 5}, *reversed(fields)) == {"a": 4}

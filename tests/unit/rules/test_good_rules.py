@@ -162,7 +162,7 @@ def test_measures_say_what_they_read(everything: Ruleset) -> None:
     assert measures["right"] == Measure("right", "count", condition=Leaf(parse_path("is_correct"), "eq", value=True))
     assert measures["accuracy"] == Measure("accuracy", "ratio", of=("right", "attempts"))
     assert measures["p95"] == Measure("p95", "quantile", parse_path("response_time_ms"), q=0.95)
-    assert measures["items"] == Measure("items", "distinct", parse_path("previous_item"), exact=True)
+    assert measures["items"] == Measure("items", "distinct", parse_path("score"), exact=True)
     assert measures["topics"] == Measure("topics", "top", parse_path("country"), n=3)
 
 

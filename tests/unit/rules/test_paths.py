@@ -33,7 +33,7 @@ def test_a_path_is_a_chain_of_names_and_indexes(text: str, steps: tuple[str | in
         ("user..id", "remove the extra `.`"),
         ("user.", "remove the extra `.`"),
         (".user", "remove the extra `.`"),
-        ("user-type", "put it in double quotes: `'\"user-type\"'`"),
+        ("user-type", "did you mean `user_type`? An odd name stands in double quotes: `'\"user-type\"'`"),
         ("a.user-type.b", "put it in double quotes: `'a.\"user-type\".b'`"),
         ("tags[*]", "a path names one place; for any or all elements write `some:` or `every:`"),
         ("tags[?x]", "a path names one place; for any or all elements write `some:` or `every:`"),
