@@ -7,6 +7,7 @@ connections are made by the first request, and again whenever they are gone.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from pydantic import SecretStr
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, RedisCluster, SSLConnection
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
@@ -16,7 +17,7 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from engine.errors import SettingsInvalid
 from engine.settings import RedisSettings
-from engine.settings_values import RedisAddress
+from engine.settings_values import RedisAddress, secret_given
 
 REDIS_FAILURES: Final = (RedisError, RedisClusterException, OSError)
 """Everything that redis-py raises where a request was not answered as it should be."""
@@ -63,6 +64,17 @@ def cluster_client(settings: RedisSettings, known: Iterable[RedisAddress] = ()) 
     )
 
 
+def with_password(settings: RedisSettings) -> RedisSettings:
+    """The settings with the password itself where a file has it: for who makes clients in service, when the file may be gone.
+
+    Raises SettingsInvalid where the file cannot be used.
+    """
+    if settings.password_file is None:
+        return settings
+    password = secret_given("redis.password", settings.password, settings.password_file)
+    return settings.model_copy(update={"password": SecretStr(password or ""), "password_file": None})
+
+
 def failure_text(error: BaseException) -> str:
     """What went wrong, in one line, without the request that it happened to."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
@@ -72,7 +84,7 @@ def failure_text(error: BaseException) -> str:
 def _common(settings: RedisSettings) -> dict[str, Any]:
     return {
         "username": settings.username,
-        "password": settings.password.get_secret_value() if settings.password else None,
+        "password": secret_given("redis.password", settings.password, settings.password_file),
         "socket_connect_timeout": settings.connect_timeout_ms / 1000,
         "socket_timeout": settings.timeout_ms / 1000,
         "retry": Retry(ExponentialBackoff(_LONGEST_WAIT_S, _FIRST_WAIT_S), settings.retries, (RedisConnectionError,)),
