@@ -1,5 +1,6 @@
 """Clients made from settings, against a real server and a real cluster."""
 
+import asyncio
 import os
 import shutil
 import ssl
@@ -34,6 +35,25 @@ async def test_databases_of_one_server_keep_apart(redis_server: RedisServer) -> 
     finally:
         await first.aclose()
         await second.aclose()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_request_that_is_cancelled_ends_so_at_whichever_moment_that_comes(redis_server: RedisServer, turns: int) -> None:
+    client = redis_client(settings(redis_server.address), 1)
+    try:
+        await client.set(own_prefix(), "a connection is open now")
+        asking = asyncio.ensure_future(client.set(own_prefix(), "one"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        in_time = asking.cancel()
+        await asyncio.wait([asking])
+
+        assert asking.cancelled() == in_time
+        key = own_prefix()
+        await client.set(key, "two")
+        assert await client.get(key) == b"two"
+    finally:
+        await client.aclose()
 
 
 async def test_one_node_is_enough_to_reach_every_key_of_a_cluster(redis_cluster: RedisCluster) -> None:
