@@ -5,6 +5,7 @@ connections are made by the first request, and again whenever they are gone.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Iterable
 from typing import Any, Final
 
@@ -22,6 +23,11 @@ from engine.settings_values import RedisAddress, secret_given
 
 REDIS_FAILURES: Final = (RedisError, RedisClusterException, OSError)
 """Everything that redis-py raises where a request was not answered as it should be."""
+
+_OF_SCRIPTS: Final = re.compile(
+    r"^Error running script \(call to f_[0-9a-f]+\): |@user_script: ?[0-9]+: (?:-(?=[A-Z]))?| script: f_[0-9a-f]+, on @user_script:[0-9]+\.?$"
+)
+"""What Redis says of a script before its fault, up to version 6, or after it."""
 
 _FIRST_WAIT_S: Final = 0.02
 _LONGEST_WAIT_S: Final = 0.5
@@ -103,8 +109,8 @@ def with_password(settings: RedisSettings) -> RedisSettings:
 
 
 def failure_text(error: BaseException) -> str:
-    """What went wrong, in one line, without the request that it happened to."""
-    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """What went wrong, in one line, without the request that it happened to, or the script and its line."""
+    text = _OF_SCRIPTS.sub("", " ".join(str(error).split())).rstrip(". ") or type(error).__name__
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 

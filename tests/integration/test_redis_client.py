@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from redis.exceptions import ResponseError
 
 from engine.errors import SettingsInvalid
 from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, redis_client, server_client
@@ -146,3 +147,16 @@ def test_a_failure_is_one_short_line() -> None:
     assert failure_text(OSError("no\nroute ")) == "no route"
     assert failure_text(TimeoutError()) == "TimeoutError"
     assert len(failure_text(OSError("x" * 10_000))) == 201
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error running script (call to f_8965b97340346d08): @user_script:5: @user_script: 5: -OOM command not allowed when used memory > 'maxmemory'.",
+        "OOM command not allowed when used memory > 'maxmemory'. script: f_8965b97340346d08, on @user_script:5.",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+    ],
+    ids=["Redis 6", "Redis 7", "no script"],
+)
+def test_a_fault_in_a_script_is_told_without_the_script(said: str) -> None:
+    assert failure_text(ResponseError(said)) == "OOM command not allowed when used memory > 'maxmemory'"
