@@ -4,6 +4,7 @@ In: settings. Out: a configuration of librdkafka. Rule of the file: what the del
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from engine.settings_values import secret_given
 Config = dict[str, Any]
 
 _WARNING: Final = 4
+_DOES_NOTHING: Final = re.compile(
+    r"Configuration property (?P<name>\S+) is (?:(?P<consumer>a consumer property)|deprecated: No longer used)"
+)
 
 _DELIVERY: Final[Mapping[str, str | int | bool]] = {
     "enable.idempotence": True,  # retries neither double records nor change their order
@@ -78,20 +82,17 @@ def connection_config(settings: KafkaSettings) -> Config:
 
 
 class _Objections(logging.Handler):
-    """Keeps what the client says of its own settings: of options that do nothing, and of no others does it speak there."""
+    """Keeps what the client says of options that do nothing; of some that still work it says that they are to go, or are new."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it where it is about an option, without where in the client it was said."""
-        _, about_an_option, said = record.getMessage().partition("Configuration property ")
-        if about_an_option:
-            name, _, rest = said.partition(" ")
-            self.found.append(
-                f"`kafka.options`: `{name}` {rest.partition('and will')[0].strip().rstrip('.')}: it does nothing here; remove it"
-            )
+        """Keep it where it is about such an option."""
+        if said := _DOES_NOTHING.search(record.getMessage()):
+            what = "is for consumers" if said["consumer"] else "is not used any more"
+            self.found.append(f"`kafka.options`: `{said['name']}` {what} and does nothing here; remove it")
 
 
 def _try(config: Config) -> None:

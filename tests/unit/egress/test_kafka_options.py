@@ -79,12 +79,19 @@ def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
 def test_an_option_of_consumers_is_told_as_it_does_nothing_here(option: str) -> None:
     said = refusal(options=f"client.id=mine,{option}")
 
-    assert f"- `kafka.options`: `{option.partition('=')[0]}` is a consumer property: it does nothing here; remove it" in said
+    assert f"- `kafka.options`: `{option.partition('=')[0]}` is for consumers and does nothing here; remove it" in said
     assert "client.id" not in said
 
 
 def test_an_option_that_the_client_does_not_use_any_more_is_told() -> None:
-    assert "`produce.offset.report` is deprecated" in refusal(options="produce.offset.report=true")
+    assert "`produce.offset.report` is not used any more" in refusal(options="produce.offset.report=true")
+
+
+@pytest.mark.parametrize("option", ["queuing.strategy=fifo", "broker.version.fallback=0.10.0"])
+def test_an_option_that_is_new_or_to_go_and_works_is_passed_on(option: str) -> None:
+    name, _, value = option.partition("=")
+
+    assert producer_config(KafkaSettings(options=option))[name] == value  # type: ignore[arg-type]
 
 
 def test_the_password_of_a_key_comes_from_a_file_and_from_one_place_alone(tmp_path: Path) -> None:
