@@ -4,9 +4,12 @@ In: the settings and the number of a database. Out: clients of redis-py, which a
 connections are made by the first request, and again whenever they are gone.
 """
 
-from collections.abc import Iterable
+import asyncio
+import re
+from collections.abc import Awaitable, Iterable
 from typing import Any, Final
 
+from pydantic import SecretStr
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, RedisCluster, SSLConnection
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
@@ -16,13 +19,44 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from engine.errors import SettingsInvalid
 from engine.settings import RedisSettings
-from engine.settings_values import RedisAddress
+from engine.settings_values import RedisAddress, secret_given
 
 REDIS_FAILURES: Final = (RedisError, RedisClusterException, OSError)
 """Everything that redis-py raises where a request was not answered as it should be."""
 
+_OF_SCRIPTS: Final = re.compile(
+    r"^Error running script \(call to f_[0-9a-f]+\): |@user_script: ?[0-9]+: (?:-(?=[A-Z]))?| script: f_[0-9a-f]+, on @user_script:[0-9]+\.?$"
+)
+"""What Redis says of a script before its fault, up to version 6, or after it."""
+
 _FIRST_WAIT_S: Final = 0.02
 _LONGEST_WAIT_S: Final = 0.5
+
+
+async def _cancelled_in_truth(connection: Connection, written: Awaitable[None]) -> None:
+    """Wait for a request to be written, and raise CancelledError where the task was cancelled meanwhile.
+
+    redis-py writes by `asyncio.wait_for`, which up to Python 3.11 keeps a cancellation to itself where it comes in the same turn of the loop
+    as the end of the write (https://github.com/python/cpython/issues/86296): a third of all that come soon after a request was begun.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        await written
+    finally:
+        if task is not None and task.cancelling() > before:
+            await connection.disconnect(nowait=True)  # nobody reads the answer: the next request would take it for its own
+            raise asyncio.CancelledError
+
+
+class _Connection(Connection):
+    async def send_packed_command(self, *command: Any, **options: Any) -> None:
+        await _cancelled_in_truth(self, super().send_packed_command(*command, **options))
+
+
+class _TlsConnection(SSLConnection):
+    async def send_packed_command(self, *command: Any, **options: Any) -> None:
+        await _cancelled_in_truth(self, super().send_packed_command(*command, **options))
 
 
 def redis_client(settings: RedisSettings, db: int) -> "Redis | RedisCluster":
@@ -40,7 +74,7 @@ def server_client(settings: RedisSettings, address: RedisAddress, db: int) -> Re
     pool = BlockingConnectionPool(
         max_connections=settings.pool_size,
         timeout=settings.timeout_ms / 1000,
-        connection_class=SSLConnection if tls else Connection,
+        connection_class=_TlsConnection if tls else _Connection,
         host=address.host,
         port=address.port,
         db=db,
@@ -63,16 +97,27 @@ def cluster_client(settings: RedisSettings, known: Iterable[RedisAddress] = ()) 
     )
 
 
+def with_password(settings: RedisSettings) -> RedisSettings:
+    """The settings with the password itself where a file has it: for who makes clients in service, when the file may be gone.
+
+    Raises SettingsInvalid where the file cannot be used.
+    """
+    if settings.password_file is None:
+        return settings
+    password = secret_given("redis.password", settings.password, settings.password_file)
+    return settings.model_copy(update={"password": SecretStr(password or ""), "password_file": None})
+
+
 def failure_text(error: BaseException) -> str:
-    """What went wrong, in one line, without the request that it happened to."""
-    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """What went wrong, in one line, without the request that it happened to, or the script and its line."""
+    text = _OF_SCRIPTS.sub("", " ".join(str(error).split())).rstrip(". ") or type(error).__name__
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _common(settings: RedisSettings) -> dict[str, Any]:
     return {
         "username": settings.username,
-        "password": settings.password.get_secret_value() if settings.password else None,
+        "password": secret_given("redis.password", settings.password, settings.password_file),
         "socket_connect_timeout": settings.connect_timeout_ms / 1000,
         "socket_timeout": settings.timeout_ms / 1000,
         "retry": Retry(ExponentialBackoff(_LONGEST_WAIT_S, _FIRST_WAIT_S), settings.retries, (RedisConnectionError,)),

@@ -30,6 +30,9 @@ from engine.settings_values import (
     whole,
 )
 
+_REDIS_ELSEWHERE: Final = ("REDIS_HOST", "REDIS_PORT", "REDIS_URL", "REDIS_URI", "REDIS_ADDR", "REDIS_SERVER", "REDIS_NODES")
+_KAFKA_ELSEWHERE: Final = ("KAFKA_BROKERS", "KAFKA_BROKER", "KAFKA_BROKER_LIST", "KAFKA_SERVERS", "KAFKA_HOST", "KAFKA_URL")
+
 DEFAULT_FILE: Final = Path("config.yaml")
 """The settings file that is read where none is named and this one exists."""
 
@@ -152,20 +155,21 @@ class RedisSettings(_Section):
     write before it counts as done, for which the server waits `wait_timeout_ms`.
     """
 
-    address: Annotated[tuple[RedisAddress, ...], PlainValidator(read_redis_addresses), Several(), Env("REDIS_ADDRESS")] = (
-        read_redis_addresses("localhost:6379")
-    )
+    address: Annotated[
+        tuple[RedisAddress, ...], PlainValidator(read_redis_addresses), Several(), Env("REDIS_ADDRESS", _REDIS_ELSEWHERE)
+    ] = read_redis_addresses("localhost:6379")
     cluster: Annotated[Switch, Env("REDIS_CLUSTER")] = False
-    username: Annotated[str | None, Env("REDIS_USERNAME")] = None
-    password: Annotated[SecretStr | None, Env("REDIS_PASSWORD")] = None
-    tls: Annotated[Switch, Env("REDIS_TLS")] = False
+    username: Annotated[str | None, Env("REDIS_USERNAME", ("REDIS_USER",))] = None
+    password: Annotated[SecretStr | None, Env("REDIS_PASSWORD", ("REDIS_PASS", "REDIS_AUTH", "REDISCLI_AUTH"))] = None
+    password_file: Annotated[Path | None, Env("REDIS_PASSWORD_FILE")] = None
+    tls: Annotated[Switch, Env("REDIS_TLS", ("REDIS_SSL", "REDIS_TLS_ENABLED", "REDIS_USE_TLS", "REDIS_USE_SSL"))] = False
     tls_ca_file: Annotated[Path | None, Env("REDIS_TLS_CA_FILE")] = None
     tls_cert_file: Annotated[Path | None, Env("REDIS_TLS_CERT_FILE")] = None
     tls_key_file: Annotated[Path | None, Env("REDIS_TLS_KEY_FILE")] = None
     pool_size: Annotated[int, whole(1, 10_000), Env("REDIS_POOL_SIZE")] = 10
     enrichment_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_ENRICHMENT_DB")] = 1
     aggregation_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_AGGREGATION_DB")] = 2
-    deduplication_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_DEDUPLICATION_DB")] = 3
+    deduplication_db: Annotated[int, whole(0, 1_000_000), Env("REDIS_DEDUPLICATION_DB", ("REDIS_DB", "REDIS_DATABASE"))] = 3
     prefix: Annotated[str, AfterValidator(read_redis_prefix), Env("REDIS_PREFIX")] = "rulemill"
     claims: Annotated[Literal["exact", "compact"], Env("REDIS_CLAIMS")] = "exact"
     connect_timeout_ms: Annotated[int, duration("10ms", "1m"), Env("REDIS_CONNECT_TIMEOUT")] = Field(
@@ -210,7 +214,9 @@ class KafkaSettings(_Section):
     `partitions` and `replicas` are of topics that `create_topics` makes; 0 replicas are the broker's default.
     """
 
-    bootstrap_servers: Annotated[str, AfterValidator(read_brokers), Env("KAFKA_BOOTSTRAP_SERVERS")] = "localhost:9092"
+    bootstrap_servers: Annotated[str, AfterValidator(read_brokers), Env("KAFKA_BOOTSTRAP_SERVERS", _KAFKA_ELSEWHERE)] = (
+        "localhost:9092"
+    )
     topic: Annotated[Topic | None, Env("KAFKA_TOPIC")] = None
     dead_letter_topic: Annotated[Topic | None, Env("KAFKA_DEAD_LETTER_TOPIC")] = None
     create_topics: Annotated[Switch, Env("KAFKA_CREATE_TOPICS")] = False
@@ -224,13 +230,14 @@ class KafkaSettings(_Section):
         BeforeValidator(read_lower),
         Env("KAFKA_SASL_MECHANISM"),
     ] = "plain"
-    sasl_username: Annotated[str | None, Env("KAFKA_SASL_USERNAME")] = None
-    sasl_password: Annotated[SecretStr | None, Env("KAFKA_SASL_PASSWORD")] = None
+    sasl_username: Annotated[str | None, Env("KAFKA_SASL_USERNAME", ("KAFKA_USERNAME", "KAFKA_USER", "KAFKA_SASL_USER"))] = None
+    sasl_password: Annotated[SecretStr | None, Env("KAFKA_SASL_PASSWORD", ("KAFKA_PASSWORD", "KAFKA_PASS"))] = None
     sasl_password_file: Annotated[Path | None, Env("KAFKA_SASL_PASSWORD_FILE")] = None
     ssl_ca: Annotated[Path | None, Env("KAFKA_SSL_CA")] = None
     ssl_certificate: Annotated[Path | None, Env("KAFKA_SSL_CERTIFICATE")] = None
     ssl_key: Annotated[Path | None, Env("KAFKA_SSL_KEY")] = None
     ssl_key_password: Annotated[SecretStr | None, Env("KAFKA_SSL_KEY_PASSWORD")] = None
+    ssl_key_password_file: Annotated[Path | None, Env("KAFKA_SSL_KEY_PASSWORD_FILE")] = None
     compression: Annotated[
         Literal["none", "gzip", "snappy", "lz4", "zstd"], BeforeValidator(read_lower), Env("KAFKA_COMPRESSION")
     ] = "lz4"
@@ -293,4 +300,10 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[Settin
 
     `path` None means DEFAULT_FILE where it exists. Raises as `read_model` does.
     """
-    return read_model(Settings, DEFAULT_FILE if path is None and DEFAULT_FILE.exists() else path, environ)
+    return read_model(Settings, DEFAULT_FILE if path is None and DEFAULT_FILE.exists() else path, environ, _counts)
+
+
+def _counts(settings: Settings, section: str) -> bool:
+    """Whether the section has an effect with these settings. What rules ask Redis for is not known yet."""
+    chosen = {"redis": settings.store == "redis" or settings.shared_cache.use == "always", "kafka": settings.egress == "kafka"}
+    return chosen.get(section, True)

@@ -59,6 +59,7 @@ MEANINGS: Final = {
     "redis.cluster": "whether it is a Redis Cluster; databases do not count then",
     "redis.username": "the user to log in as; none is Redis's `default`",
     "redis.password": "the password to log in with",
+    "redis.password_file": "a file whose first line is the password instead",
     "redis.tls": "whether connections are encrypted",
     "redis.tls_ca_file": "the certificates to trust, with `redis.tls: true`; none are the system's",
     "redis.tls_cert_file": "the certificate to show, where the server asks for one",
@@ -91,11 +92,12 @@ MEANINGS: Final = {
     "kafka.sasl_mechanism": "how a user is let in, with a security protocol of SASL",
     "kafka.sasl_username": "the user",
     "kafka.sasl_password": "the user's password",
-    "kafka.sasl_password_file": "a file that holds the password instead",
+    "kafka.sasl_password_file": "a file whose first line is the password instead",
     "kafka.ssl_ca": "the certificates of those who sign the brokers', PEM; without it the machine's own list",
     "kafka.ssl_certificate": "this client's certificate, PEM",
     "kafka.ssl_key": "its private key, PEM",
     "kafka.ssl_key_password": "what the key is encrypted with",
+    "kafka.ssl_key_password_file": "a file whose first line is that instead",
     "kafka.compression": "how records are compressed on their way and on the topic",
     "kafka.linger": "how long a record may wait for others of its partition",
     "kafka.start_timeout": "how long the brokers may take to answer at the start",
@@ -119,7 +121,8 @@ its dot; the environment variable beside it comes before the file, and one that 
 sizes `4096 512KiB 8MiB`, and relative paths start at the working directory.
 
 `rulemill config` prints every value in force, and where it came from. What is wrong is told all at once, with its place and a stable code,
-before anything is started; variables that begin with `EVENT_PROCESSOR_` and are no setting are wrong too. Other variables are left alone.
+before anything is started; variables that begin with `EVENT_PROCESSOR_` and are no setting are wrong too. So are, where Redis or Kafka is used, variables that other programs
+read for a setting that is not set (`REDIS_HOST`, `REDIS_URL`, `KAFKA_BROKERS`), and misspelt ones ([C006](codes.md#c006-an-environment-variable-that-other-programs-have-for-a-setting-of-another-name)). Other variables are left alone.
 """
 
 

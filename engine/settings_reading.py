@@ -5,8 +5,9 @@ came from; or findings, in the words and forms of those of rules. Rule of the fi
 one is never shown.
 """
 
+import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar, get_args
@@ -26,13 +27,19 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _USER_OF_URL: Final = re.compile(r"(?<=//)[^/\s@]*(?=@|…)")
 _OWN_PREFIX: Final = "EVENT_PROCESSOR_"
+_SHARED_PREFIXES: Final = ("REDIS_", "KAFKA_")
+"""What variables of other programs begin with as well."""
+
+_MISSPELT: Final = 0.9
+"""How like each other two names are, after what they begin with, of which one can only be meant as the other: one letter is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Env:
-    """The environment variable of a setting."""
+    """The environment variable of a setting. `elsewhere` is what other programs call theirs of the same meaning."""
 
     name: str
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +91,15 @@ def settings_of(model: type[BaseModel]) -> list[Setting]:
     return list(_settings(model, (), ""))
 
 
-def read_model(model: type[Model], path: Path | None, environ: Mapping[str, str]) -> tuple[Model, dict[str, str]]:
+def read_model(
+    model: type[Model],
+    path: Path | None,
+    environ: Mapping[str, str],
+    counts: Callable[[Model, str], bool] = lambda _settings, _section: True,
+) -> tuple[Model, dict[str, str]]:
     """The settings in force, and by dotted name where each that is not a default came from.
 
-    Raises SettingsFaulty for what stands in the file or the environment, SettingsInvalid where the file cannot be read.
+    `counts` says whether a section, by its name, has an effect with these settings. Raises SettingsFaulty for what stands in the file or the environment, SettingsInvalid where the file cannot be read.
     """
     settings = {setting.name: setting for setting in settings_of(model)}
     lists = {name for name, setting in settings.items() if setting.several}
@@ -98,6 +110,10 @@ def read_model(model: type[Model], path: Path | None, environ: Mapping[str, str]
     placed = in_file.values | _from_environment(settings.values(), environ)
     _find_unknown_variables(environ, settings.values(), findings)
     read = _validated(model, settings, placed, findings)
+    if read is not None:
+        given = {name.removesuffix("_file") for name in placed}
+        unset = [one for name, one in settings.items() if name not in given and counts(read, name.partition(".")[0])]
+        _find_variables_of_others(environ, unset, [setting.env.name for setting in settings.values()], findings)
     if read is None or findings.has_errors:
         found = findings.in_order()
         raise SettingsFaulty(found, {} if path is None else {str(path): _shown_text(data, settings, in_file, found)})
@@ -140,6 +156,25 @@ def _find_unknown_variables(environ: Mapping[str, str], settings: Iterable[Setti
     own = [setting.env.name for setting in settings if setting.env.name.startswith(_OWN_PREFIX)]
     for name in sorted(name for name in environ if name.startswith(_OWN_PREFIX) and name not in own):
         findings.add("C005", f"`{name}` is no setting", _variable_span(name), help=did_you_mean(name, own))
+
+
+def _find_variables_of_others(
+    environ: Mapping[str, str], unset: Iterable[Setting], known: Iterable[str], findings: Findings
+) -> None:
+    """Find variables that other programs would read for settings that are left at their defaults, and misspelt ones.
+
+    Those that Kubernetes makes of a service's name, `REDIS_PORT=tcp://…`, are nobody's settings.
+    """
+    meant = {variable: setting for setting in unset for variable in (setting.env.name, *setting.env.elsewhere)}
+    for name in sorted(environ.keys() - set(known)):
+        if not name.startswith(_SHARED_PREFIXES) or not environ[name] or environ[name].startswith(("tcp://", "udp://")):
+            continue
+        prefix, _, rest = name.partition("_")
+        alike = [one.partition("_")[2] for one in meant if one.startswith(f"{prefix}_")]
+        for near in difflib.get_close_matches(rest, alike, n=1, cutoff=_MISSPELT):
+            setting = meant[f"{prefix}_{near}"]
+            message = f"`{name}` is no setting, and `{setting.name}` is left at its default"
+            findings.add("C006", message, _variable_span(name), help=f"write `{setting.env.name}`, or unset `{name}`")
 
 
 def _validated(

@@ -8,10 +8,13 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from engine.errors import SettingsInvalid
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -112,6 +115,28 @@ def read_tokens(text: str) -> tuple[SecretStr, ...]:
 
 def _read_listed_tokens(value: object) -> object:
     return read_tokens(value) if isinstance(value, str) else value
+
+
+def secret_given(setting: str, value: SecretStr | None, path: Path | None) -> str | None:
+    """A secret: the setting's value, or the first line of the file that the setting `<setting>_file` names; None where neither is set.
+
+    Raises SettingsInvalid where both are, and for a file that cannot be read or begins with an empty line.
+    """
+    if path is None:
+        return None if value is None else value.get_secret_value()
+    if value is not None:
+        raise SettingsInvalid(f"`{setting}` and `{setting}_file` are both set; remove one of them")
+    try:
+        line = path.read_text("utf-8").partition("\n")[0].removesuffix("\r")
+    except OSError as error:
+        raise SettingsInvalid(
+            f"`{setting}_file`: {path} cannot be read: {error.strerror}; name a file that holds the secret"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsInvalid(f"`{setting}_file`: {path} is not text; name a file whose first line is the secret") from None
+    if not line:
+        raise SettingsInvalid(f"`{setting}_file`: {path} begins with an empty line; the secret is its first line")
+    return line
 
 
 def _read_topic(value: str) -> str:

@@ -3,16 +3,23 @@
 In: settings. Out: a configuration of librdkafka. Rule of the file: what the delivery of records rests on cannot be set.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+import logging
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, Producer
 
 from engine.errors import SettingsInvalid
 from engine.settings import KafkaSettings
+from engine.settings_values import secret_given
 
 Config = dict[str, Any]
+
+_WARNING: Final = 4
+_DOES_NOTHING: Final = re.compile(
+    r"Configuration property (?P<name>\S+) is (?:(?P<consumer>a consumer property)|deprecated: No longer used)"
+)
 
 _DELIVERY: Final[Mapping[str, str | int | bool]] = {
     "enable.idempotence": True,  # retries neither double records nor change their order
@@ -64,12 +71,7 @@ def producer_config(settings: KafkaSettings) -> Config:
     options = _options(settings)
     config = {**_DEFAULTS, **_connection(settings), "linger.ms": settings.linger_ms, "compression.type": settings.compression}
     config |= {**options, **_DELIVERY}
-    try:
-        Producer(config).close()
-    except KafkaException as error:
-        raise SettingsInvalid(
-            f"the settings of Kafka cannot be used: {error.args[0].str()}; see `kafka.options`, whose names are those of librdkafka"
-        ) from None
+    _try(config)
     return config
 
 
@@ -79,10 +81,47 @@ def connection_config(settings: KafkaSettings) -> Config:
     return {"client.id": _DEFAULTS["client.id"], "log_level": _DEFAULTS["log_level"], **_connection(settings), **options}
 
 
+class _Objections(logging.Handler):
+    """Keeps what the client says of options that do nothing; of some that still work it says that they are to go, or are new."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it where it is about such an option."""
+        if said := _DOES_NOTHING.search(record.getMessage()):
+            what = "is for consumers" if said["consumer"] else "is not used any more"
+            self.found.append(f"`kafka.options`: `{said['name']}` {what} and does nothing here; remove it")
+
+
+def _try(config: Config) -> None:
+    """Raises SettingsInvalid where the client does not take it, or says of an option that it does nothing."""
+    logger, objections = logging.getLogger(f"{__name__}.trial"), _Objections()
+    logger.propagate = False  # what is said is told as a fault
+    logger.addHandler(objections)
+    try:
+        producer = Producer({**config, "log_level": _WARNING}, logger=logger)
+        producer.poll(0)  # what was said is handed over here
+        producer.close()
+    except KafkaException as error:
+        raise SettingsInvalid(
+            f"the settings of Kafka cannot be used: {error.args[0].str()}; see `kafka.options`, whose names are those of librdkafka"
+        ) from None
+    finally:
+        logger.removeHandler(objections)
+    if objections.found:
+        raise _unusable(objections.found)
+
+
+def _unusable(faults: Iterable[str]) -> SettingsInvalid:
+    return SettingsInvalid("the settings of Kafka cannot be used\n" + "\n".join(f"- {fault}" for fault in faults))
+
+
 def _options(settings: KafkaSettings) -> dict[str, str]:
     options = dict(option.get_secret_value().split("=", 1) for option in settings.options)
     if faults := _faults(settings, options):
-        raise SettingsInvalid("the settings of Kafka cannot be used\n" + "\n".join(f"- {fault}" for fault in faults))
+        raise _unusable(faults)
     return options
 
 
@@ -106,7 +145,7 @@ def _faults(settings: KafkaSettings, options: Mapping[str, str]) -> list[str]:
         faults.append(
             f"`kafka.sasl_username` does nothing with `kafka.security_protocol: {settings.security_protocol}`; write `sasl_ssl`"
         )
-    for name in ("ssl_ca", "ssl_certificate", "ssl_key", "sasl_password_file"):
+    for name in ("ssl_ca", "ssl_certificate", "ssl_key", "sasl_password_file", "ssl_key_password_file"):
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             faults.append(f"`kafka.{name}` is `{path}`: there is no such file")
@@ -119,7 +158,7 @@ def _connection(settings: KafkaSettings) -> Config:
         config["sasl.mechanism"] = settings.sasl_mechanism.upper()
         if settings.sasl_username is not None:
             config["sasl.username"] = settings.sasl_username
-        if password := _password(settings):
+        if (password := secret_given("kafka.sasl_password", settings.sasl_password, settings.sasl_password_file)) is not None:
             config["sasl.password"] = password
     if "ssl" in settings.security_protocol:
         places = {
@@ -128,19 +167,7 @@ def _connection(settings: KafkaSettings) -> Config:
             "ssl.key.location": settings.ssl_key,
         }
         config |= {name: str(path) for name, path in places.items() if path is not None}
-        if settings.ssl_key_password is not None:
-            config["ssl.key.password"] = settings.ssl_key_password.get_secret_value()
+        password = secret_given("kafka.ssl_key_password", settings.ssl_key_password, settings.ssl_key_password_file)
+        if password is not None:
+            config["ssl.key.password"] = password
     return config
-
-
-def _password(settings: KafkaSettings) -> str | None:
-    if settings.sasl_password is not None:
-        return settings.sasl_password.get_secret_value()
-    return None if settings.sasl_password_file is None else _first_line(settings.sasl_password_file)
-
-
-def _first_line(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").partition("\n")[0]
-    except OSError as error:
-        raise SettingsInvalid(f"`kafka.sasl_password_file`: `{path}` cannot be read: {error.strerror}") from None

@@ -168,7 +168,7 @@ _EVENTS: Final = (
     ),
     _counter("refused_records", "Records that the egress refused for good.", name="rulemill_records_refused_total"),
     _counter("dead_letters", "Dead letters written by the engine."),
-    _counter("late_events", "New events that came after a later one of their key had gone on."),
+    _counter("late_events", "New events that came after a later one of their key had gone on, blocked ones too."),
     _counter("late_dropped", "Late events that the rules dropped.", name="rulemill_late_events_dropped_total"),
     _counter("joined_copies", "Copies that came while the event they are copies of was in flight."),
     _counter("conflicts", "Copies whose content differs from that of the event they are copies of."),

@@ -106,7 +106,8 @@ class Owner:
     async def insist(self, request: Callable[[], Awaitable[T]]) -> T:
         """Send the request until it is answered. Raises OwnerGone when the lease has gone first.
 
-        Whoever was cancelled meanwhile goes no further, whatever the store's client made of that.
+        Whoever was cancelled meanwhile goes no further, whatever the store's client made of that: redis-py for a cluster, up to Python 3.11,
+        may have kept it to itself while it wrote the request (`engine/redis_client.py` says why, and sees to it for other clients).
         """
         wait_ms = _FIRST_RETRY_MS
         while True:

@@ -23,6 +23,7 @@ CODES: Final = {
     "C003": "a value that its setting cannot take",
     "C004": "a setting without a value",
     "C005": "an environment variable that no setting has",
+    "C006": "an environment variable that other programs have for a setting of another name",
     "E101": "the file is not plain UTF-8 text",
     "E102": "the file is not valid YAML",
     "E103": "a key is written twice in one map",

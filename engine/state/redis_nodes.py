@@ -13,7 +13,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import AskError, ClusterDownError, NoScriptError, TryAgainError
 
 from engine.errors import StoreUnavailable
-from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, server_client
+from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, server_client, with_password
 from engine.settings import RedisSettings
 from engine.settings_values import RedisAddress
 from engine.state.redis_keys import RedisKeys
@@ -81,7 +81,7 @@ class Cluster:
     spread = True
 
     def __init__(self, settings: RedisSettings, keys: RedisKeys) -> None:
-        self._settings = settings
+        self._settings = with_password(settings)
         self._fences = _Fences(settings, keys)
         self._map: RedisCluster | None = None
         self._clients: dict[RedisAddress, Redis] = {}

@@ -122,7 +122,7 @@ async def _info(settings: RedisSettings, address: RedisAddress) -> dict[str, Any
         why = failure_text(error)
         raise SettingsInvalid(
             f"redis: the server at `{address}` does not let us in: {_NO_LOGIN if why.startswith('HELLO must be') else why}; "
-            "look at `redis.password` (REDIS_PASSWORD) and `redis.username` (REDIS_USERNAME)"
+            "look at `redis.password` (REDIS_PASSWORD), `redis.password_file` and `redis.username` (REDIS_USERNAME)"
         ) from None
     except NoPermissionError as error:
         raise SettingsInvalid(f"redis: the server at `{address}` forbids what is needed: {failure_text(error)}") from None

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults.clients import CLIENTS
 from tests.faults.instances import site
 from tests.faults.kinds import FAULTS
 from tests.faults.run import run
@@ -28,6 +29,12 @@ def main() -> int:
     parser.add_argument("--emit", action="store_true", help="closed windows are published, and recounted as well")
     parser.add_argument("--cluster", action="store_true", help="three masters of a Redis Cluster instead of one server")
     parser.add_argument("--brokers", type=int, default=1, metavar="N", help="brokers of Kafka (default: 1)")
+    parser.add_argument(
+        "--clients", type=int, default=CLIENTS, metavar="N", help="senders, each with 20 events a request (default: 4)"
+    )
+    parser.add_argument(
+        "--outage", type=float, metavar="S", help="how long servers that are stopped stay so (default: some seconds)"
+    )
     arguments = parser.parse_args()
     _say(f"seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="rulemill-faults-", ignore_cleanup_errors=True) as place:
@@ -35,9 +42,18 @@ def main() -> int:
             with (
                 (RedisCluster if arguments.cluster else RedisServer)(Path(place, "redis")) as redis,
                 Kafka(Path(place, "kafka"), brokers=arguments.brokers) as kafka,
-                site(Path(place), redis, kafka, arguments.lease, compact=arguments.compact, emit=arguments.emit) as ready,
+                site(
+                    Path(place),
+                    redis,
+                    kafka,
+                    arguments.lease,
+                    compact=arguments.compact,
+                    emit=arguments.emit,
+                    outage_s=arguments.outage,
+                ) as ready,
             ):
-                report = run(ready, arguments.seed, arguments.fault or ["kill"], arguments.kills, arguments.seconds)
+                kinds = arguments.fault or ["kill"]
+                report = run(ready, arguments.seed, kinds, arguments.kills, arguments.seconds, clients=arguments.clients)
                 if report.breaches:
                     Path("faults.log").write_text("\n".join(instance.log for instance in ready.instances))
         except CannotRun as why:

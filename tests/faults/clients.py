@@ -17,9 +17,14 @@ from tests.acceptance.processes import Service
 from tests.acceptance.samples import START_MS, WINDOW_MS, Event, answer
 
 CLIENTS: Final = 4
+"""Where no other number is wanted."""
+
 BATCH: Final = 20
 COPIES: Final = 2
 """So many events of a request were settled before: each must be told `duplicate`."""
+
+_OPEN: Final = 2_000
+"""So many events of a client may wait for their final answers before it sends nothing new: an outage does not end the load."""
 
 _PAUSE_S: Final = 0.05
 _BACKOFF_S: Final = 0.3
@@ -51,8 +56,12 @@ class Client(threading.Thread):
                 time.sleep(_PAUSE_S if self._send(http, self._batch()) else _BACKOFF_S)
 
     def _batch(self) -> list[Event]:
-        """What is to be sent again, then new events while the load lasts, then copies of settled ones."""
-        batch = [self._again.popleft() for _ in range(min(BATCH, len(self._again)))]
+        """What is to be sent again, then new events while the load lasts, then copies of settled ones.
+
+        While the load lasts, at least half of it is new, unless too much is open.
+        """
+        most = BATCH if self._stopping.is_set() or len(self._again) >= _OPEN else BATCH // 2
+        batch = [self._again.popleft() for _ in range(min(most, len(self._again)))]
         if not self._stopping.is_set():
             fresh = [self._make(len(self.sent) + n) for n in range(BATCH - len(batch))]
             self.sent += fresh
@@ -104,13 +113,17 @@ class Client(threading.Thread):
 class Load:
     """The clients of a run, started and stopped together. The ids of their events begin with `name`."""
 
-    def __init__(self, instances: Sequence[Service], seed: int, patience_s: float, name: str) -> None:
+    def __init__(self, instances: Sequence[Service], seed: int, patience_s: float, name: str, number: int = CLIENTS) -> None:
         self.name = name
         self._stopping = threading.Event()
         self.clients = [
-            Client(f"{name}-{number}", instances, seed * CLIENTS + number, patience_s, self._stopping)
-            for number in range(CLIENTS)
+            Client(f"{name}-{place}", instances, seed * number + place, patience_s, self._stopping) for place in range(number)
         ]
+
+    @property
+    def sent(self) -> int:
+        """How many events there are so far, each counted once."""
+        return sum(len(client.sent) for client in self.clients)
 
     def start(self) -> None:
         for client in self.clients:

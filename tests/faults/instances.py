@@ -5,6 +5,7 @@ every instance has a directory of its own, as on a machine of its own.
 """
 
 import json
+import random
 import threading
 import time
 from collections import Counter
@@ -43,7 +44,10 @@ _ENDED: Final = ("accepted", "duplicate", "blocked", "rejected", "retry", "in_fl
 
 @dataclass(frozen=True)
 class Site:
-    """Everything that faults can be done to. `windows` is the topic of closed windows, empty where none are published."""
+    """Everything that faults can be done to. `windows` is the topic of closed windows, empty where none are published.
+
+    With `outage_s`, servers that are stopped stay so for that long, whatever the kind of fault has as its own.
+    """
 
     instances: list[Service]
     redis: RedisServer | RedisCluster
@@ -51,6 +55,12 @@ class Site:
     topic: str
     windows: str
     lease_s: float
+    outage_s: float | None = None
+
+    def outage(self, chance: random.Random, least_s: float, most_s: float) -> None:
+        """Wait for as long as a server is to be away: between these times, or as the site says."""
+        own_s = chance.uniform(least_s, most_s)
+        time.sleep(own_s if self.outage_s is None else self.outage_s)
 
     @property
     def nodes(self) -> list[RedisServer]:
@@ -81,7 +91,14 @@ class Site:
 
 @contextmanager
 def site(
-    directory: Path, redis: RedisServer | RedisCluster, kafka: Kafka, lease_s: float, *, compact: bool = False, emit: bool = False
+    directory: Path,
+    redis: RedisServer | RedisCluster,
+    kafka: Kafka,
+    lease_s: float,
+    *,
+    compact: bool = False,
+    emit: bool = False,
+    outage_s: float | None = None,
 ) -> Iterator[Site]:
     """Instances that serve. With `on_store_failure: reject`, since `pass` promises less while the store is away.
 
@@ -110,7 +127,7 @@ def site(
     }
     with ExitStack() as stack:
         instances: list[Service] = []
-        made = Site(instances, redis, kafka, topic, windows, lease_s)
+        made = Site(instances, redis, kafka, topic, windows, lease_s, outage_s)
         made.allow_writing(allowed=True)
         for number in range(INSTANCES):
             place = directory / f"instance-{number}"

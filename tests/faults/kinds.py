@@ -53,14 +53,14 @@ def _zombie(site: Site, chance: random.Random) -> None:
 def _redis_pause(site: Site, chance: random.Random) -> None:
     node = chance.choice(site.nodes)
     node.pause()
-    time.sleep(chance.uniform(1.5, 1.5 + site.lease_s))
+    site.outage(chance, 1.5, 1.5 + site.lease_s)
     node.resume()
 
 
 def _redis_restart(site: Site, chance: random.Random) -> None:
     node = chance.choice(site.nodes)
     node.kill()
-    time.sleep(chance.uniform(1, 2))
+    site.outage(chance, 1, 2)
     node.start()
 
 
@@ -76,21 +76,21 @@ def _kafka_stop(site: Site, chance: random.Random) -> None:
     """All brokers are gone at once."""
     for broker in site.kafka.brokers:
         broker.kill()
-    time.sleep(chance.uniform(2, 4))
+    site.outage(chance, 2, 4)
     site.kafka.mend()
 
 
 def _broker(site: Site, chance: random.Random) -> None:
     """One broker is gone; of several, the others go on."""
     chance.choice(site.kafka.brokers).kill()
-    time.sleep(chance.uniform(3, 6))
+    site.outage(chance, 3, 6)
     site.kafka.mend()
 
 
 def _topic(site: Site, chance: random.Random) -> None:
     """The topic takes no records: the right to write to it is gone for a while."""
     site.allow_writing(allowed=False)
-    time.sleep(chance.uniform(2, 4))
+    site.outage(chance, 2, 4)
     site.allow_writing(allowed=True)
 
 
@@ -98,7 +98,7 @@ def _rights(site: Site, chance: random.Random) -> None:
     """As `topic`, and a worker stands still meanwhile: the producer that it begins anew with gets no identity."""
     site.allow_writing(allowed=False)
     _zombie(site, chance)
-    time.sleep(chance.uniform(1, 2))
+    site.outage(chance, 1, 2)
     site.allow_writing(allowed=True)
 
 

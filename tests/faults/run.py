@@ -9,13 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import httpx
 
 from tests.acceptance.processes import TIMEOUT_S
 from tests.acceptance.samples import Event
-from tests.faults.clients import Load
+from tests.faults.clients import CLIENTS, Load
 from tests.faults.instances import WORKERS, Site, Watch, status
 from tests.faults.kinds import FAULTS
 from tests.faults.laws import breaches, breaches_after_loss, copies
@@ -32,6 +33,7 @@ class Report:
     breaches: list[str]
     done: Counter[str]
     sent: int
+    least_between: int
     records: int
     copies: int
     takeovers: int
@@ -45,23 +47,26 @@ class Report:
         """The report for people."""
         return [
             f"faults     {_counts(self.done)}",
-            f"events     {self.sent} sent, {self.records} records, {self.copies} of them copies, {self.takeovers} say takeover",
+            f"events     {self.sent} sent, at least {self.least_between} from one fault to the next, {self.records} records, {self.copies} of them copies, {self.takeovers} say takeover",
             f"answers    {_counts(self.codes)}; events {_counts(self.outcomes)}",
             f"status     asked {self.looks} times; reasons {_counts(self.reasons)}; not ready {_counts(self.unready)}",
             *(f"BREACH     {breach}" for breach in self.breaches),
         ]
 
 
-def run(site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float, name: str = "e") -> Report:
+def run(
+    site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float, name: str = "e", clients: int = CLIENTS
+) -> Report:
     """Do `number` faults, each of a kind drawn from `kinds`, spread over about `seconds`; their own time comes on top where it is longer.
 
     As many kinds as faults are done in their order. Runs over one site need names of their own.
     """
     chance = random.Random(seed)
-    load, watch = Load(site.instances, seed, site.lease_s, name), Watch(site.instances)
+    load, watch = Load(site.instances, seed, site.lease_s, name, clients), Watch(site.instances)
     load.start()
     watch.start()
     done: Counter[str] = Counter()
+    sent = [0]
     gap_s = seconds / number
     for turn in range(number):
         due_s = time.monotonic() + chance.uniform(0.5, 1.5) * gap_s
@@ -69,6 +74,7 @@ def run(site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float
         FAULTS[kind].do(site, chance)
         done[kind] += 1
         time.sleep(max(0.0, due_s - time.monotonic()))
+        sent.append(load.sent)
     waiting = load.finish(_QUIET_S)
     lossy = any(FAULTS[kind].loses for kind in done)
     whole = _whole(site, lossy=lossy)
@@ -82,7 +88,8 @@ def run(site: Site, seed: int, kinds: Sequence[str], number: int, seconds: float
     return Report(
         found,
         done,
-        sum(len(client.sent) for client in load.clients),
+        load.sent,
+        min(after - before for before, after in pairwise(sent)),
         len(records),
         copies(records).total(),
         sum(bool(record["processing"].get("takeover")) for record in records),

@@ -1,5 +1,6 @@
 """Clients made from settings, against a real server and a real cluster."""
 
+import asyncio
 import os
 import shutil
 import ssl
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from redis.exceptions import ResponseError
 
 from engine.errors import SettingsInvalid
 from engine.redis_client import REDIS_FAILURES, cluster_client, failure_text, redis_client, server_client
@@ -34,6 +36,25 @@ async def test_databases_of_one_server_keep_apart(redis_server: RedisServer) -> 
     finally:
         await first.aclose()
         await second.aclose()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_request_that_is_cancelled_ends_so_at_whichever_moment_that_comes(redis_server: RedisServer, turns: int) -> None:
+    client = redis_client(settings(redis_server.address), 1)
+    try:
+        await client.set(own_prefix(), "a connection is open now")
+        asking = asyncio.ensure_future(client.set(own_prefix(), "one"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        in_time = asking.cancel()
+        await asyncio.wait([asking])
+
+        assert asking.cancelled() == in_time
+        key = own_prefix()
+        await client.set(key, "two")
+        assert await client.get(key) == b"two"
+    finally:
+        await client.aclose()
 
 
 async def test_one_node_is_enough_to_reach_every_key_of_a_cluster(redis_cluster: RedisCluster) -> None:
@@ -126,3 +147,16 @@ def test_a_failure_is_one_short_line() -> None:
     assert failure_text(OSError("no\nroute ")) == "no route"
     assert failure_text(TimeoutError()) == "TimeoutError"
     assert len(failure_text(OSError("x" * 10_000))) == 201
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error running script (call to f_8965b97340346d08): @user_script:5: @user_script: 5: -OOM command not allowed when used memory > 'maxmemory'.",
+        "OOM command not allowed when used memory > 'maxmemory'. script: f_8965b97340346d08, on @user_script:5.",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+    ],
+    ids=["Redis 6", "Redis 7", "no script"],
+)
+def test_a_fault_in_a_script_is_told_without_the_script(said: str) -> None:
+    assert failure_text(ResponseError(said)) == "OOM command not allowed when used memory > 'maxmemory'"

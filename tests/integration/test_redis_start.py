@@ -84,6 +84,9 @@ async def test_a_wrong_password_is_told_as_one(redis_server: RedisServer, tmp_pa
     del redis_server
     with RedisServer(tmp_path, requirepass="right") as server:
         without, wrong = await refusal(server.address), await refusal(server.address, password=SecretStr("wrong"))
+        (tmp_path / "password").write_text("right\n")
+        async with store(server.address, password_file=tmp_path / "password"):
+            pass
         async with store(server.address, password=SecretStr("right")):
             pass
 

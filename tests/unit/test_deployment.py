@@ -152,6 +152,21 @@ def test_every_alert_is_an_expression_over_metrics_that_are_there_and_says_what_
         assert alert["labels"]["severity"] in {"page", "ticket"}
 
 
+def test_the_unit_of_systemd_sets_what_is_known_and_leaves_time_to_end(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("")
+    lines = [line.partition("=") for line in (checkout / "deploy" / "rulemill.service").read_text("utf-8").splitlines()]
+    unit = {name: [value for other, _, value in lines if other == name] for name, between, _ in lines if between}
+    given = dict(pair.split("=", 1) for value in unit["Environment"] for pair in value.split())
+    loaded = {value.split(":")[0] for value in unit["LoadCredential"]}
+
+    settings, places = read_settings(tmp_path / "config.yaml", given)
+
+    assert set(places.values()) == set(given)
+    assert {path.removeprefix("%d/") for path in given.values() if path.startswith("%d/")} == loaded
+    assert int(unit["TimeoutStopSec"][0]) * 1000 >= 2 * settings.processor.shutdown_timeout_ms + 10_000
+    assert unit["KillMode"] == ["mixed"]  # workers end when their supervisor tells them to, in its order
+
+
 def test_metrics_of_common_names_are_asked_of_this_job_alone(checkout: Path) -> None:
     common = [
         (alert["alert"], name)

@@ -238,7 +238,11 @@ def test_every_code_of_settings_is_told_of_something(tmp_path: Path) -> None:
     with pytest.raises(SettingsFaulty) as caught:
         load_settings(path, {"EVENT_PROCESSOR_X": "1"})
 
-    assert {finding.code for finding in caught.value.findings} == {code for code in CODES if code.startswith("C")}
+    with pytest.raises(SettingsFaulty) as of_others:
+        load_settings(None, {"STATE_STORE": "redis", "REDIS_HOST": "there"})
+
+    found = [*caught.value.findings, *of_others.value.findings]
+    assert {finding.code for finding in found} == {code for code in CODES if code.startswith("C")}
 
 
 def test_variables_of_others_do_no_harm() -> None:

@@ -93,6 +93,7 @@ def _client_of(url: str, redis: RedisSettings, limits: LookupLimits) -> "Redis |
             "cluster": False,
             "username": unquote(parts.username) if parts.username else None,
             "password": SecretStr(unquote(parts.password)) if parts.password else None,
+            "password_file": None,
             "tls": parts.scheme == "rediss",
             "pool_size": limits.concurrency,
         }

@@ -73,3 +73,39 @@ def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
     )
 
     assert (config["sasl.mechanism"], config["sasl.username"], config["sasl.password"]) == ("SCRAM-SHA-512", "me", SECRET)
+
+
+@pytest.mark.parametrize("option", ["group.id=mine", "isolation.level=read_committed", "fetch.min.bytes=3"])
+def test_an_option_of_consumers_is_told_as_it_does_nothing_here(option: str) -> None:
+    said = refusal(options=f"client.id=mine,{option}")
+
+    assert f"- `kafka.options`: `{option.partition('=')[0]}` is for consumers and does nothing here; remove it" in said
+    assert "client.id" not in said
+
+
+def test_an_option_that_the_client_does_not_use_any_more_is_told() -> None:
+    assert "`produce.offset.report` is not used any more" in refusal(options="produce.offset.report=true")
+
+
+@pytest.mark.parametrize("option", ["queuing.strategy=fifo", "broker.version.fallback=0.10.0"])
+def test_an_option_that_is_new_or_to_go_and_works_is_passed_on(option: str) -> None:
+    name, _, value = option.partition("=")
+
+    assert producer_config(KafkaSettings(options=option))[name] == value  # type: ignore[arg-type]
+
+
+def test_the_password_of_a_key_comes_from_a_file_and_from_one_place_alone(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{SECRET}\r\n")
+    given = {"security_protocol": "ssl", "ssl_key_password_file": tmp_path / "password"}
+
+    assert producer_config(KafkaSettings(**given))["ssl.key.password"] == SECRET  # type: ignore[arg-type]
+    assert "`kafka.ssl_key_password` and `kafka.ssl_key_password_file` are both set" in refusal(**given, ssl_key_password=SECRET)
+
+
+@pytest.mark.parametrize("held", [b"", b"\nsesame-open", b"\xff\xfe"])
+def test_a_file_without_a_password_is_told(tmp_path: Path, held: bytes) -> None:
+    (tmp_path / "password").write_bytes(held)
+    said = refusal(security_protocol="sasl_ssl", sasl_username="me", sasl_password_file=tmp_path / "password")
+
+    assert said.startswith(f"`kafka.sasl_password_file`: {tmp_path / 'password'} ")
+    assert SECRET not in said
