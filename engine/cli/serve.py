@@ -171,7 +171,12 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
     if done:
         running.result()
         return 0
-    _log.warning("%d events had not ended after %d ms; their senders are told to send again", processor.in_flight(), timeout_ms)
+    if in_flight := processor.in_flight():
+        _log.warning("%d events had not ended after %d ms; their senders are told to send again", in_flight, timeout_ms)
+    if deferred := len(processor.stages.deferred):
+        _log.warning(
+            "%d events are out and could not be claimed or counted: the store was away; copies of them will be new", deferred
+        )
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

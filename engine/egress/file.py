@@ -101,6 +101,8 @@ class FileEgress:
                 self.problem = f"{error.strerror} ({self._path_of(topic)})"
                 time.sleep(_RETRY_S)
             else:
+                if self.problem is not None:
+                    _log.warning("file egress: records are written again")
                 self.problem = None
                 return
         raise EgressUnavailable("records were purged before they were written")

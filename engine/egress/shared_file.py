@@ -1,10 +1,12 @@
 """A file that several processes add lines to, as `AppendFile` is for one.
 
 In: whole lines, a batch of them at a time. Out: they are in the file, together. Rule of the file: whoever writes holds the file's lock and starts
-at its end; what a killed process left there half written is cut back by the next one that writes.
+at its end; what a killed process left there half written is cut back by the next one that writes. A file that somebody removes is made again: what
+was written into one that is gone has not been written.
 """
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +14,34 @@ from pathlib import Path
 
 from engine.egress.append_file import whole_lines
 
+_log = logging.getLogger(__name__)
+
 
 class SharedAppendFile:
     """A file that only grows, by whole lines, whichever process they are of."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._fd = self._opened()
 
     def append(self, data: bytes, *, fsync: bool) -> None:
         """Add whole lines. After OSError they are not in the file, but where the disk failed when others had already added to it."""
+        self._append(data, fsync=fsync)
+        while os.fstat(self._fd).st_nlink == 0:
+            removed, self._fd = self._fd, self._opened()
+            os.close(removed)
+            _log.warning("`%s` was removed; what comes from now on is in a new file of that name", self.path)
+            self._append(data, fsync=fsync)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+    def _opened(self) -> int:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+
+    def _append(self, data: bytes, *, fsync: bool) -> None:
         with self._locked():
             start = self._end_of_lines()
             try:
@@ -40,10 +59,6 @@ class SharedAppendFile:
             except OSError:
                 self._take_back(start, at)
                 raise
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._fd)
 
     def _end_of_lines(self) -> int:
         """Where the next line begins, with the file cut there."""

@@ -5,6 +5,7 @@ gone. Nothing is skipped, shortened or guessed.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from engine.event import ACCEPTED
 from engine.metrics import Counters
 from engine.pipeline.batch import Batch
 from engine.ports import HELD, Claim, Clock, CommittedClaim, StateStore
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
@@ -58,6 +61,10 @@ class StoreHealth:
         changed = (reason is None) != (self.reason is None)
         self.reason = reason
         if changed:
+            if reason is None:
+                _log.warning("the state store answers again")
+            else:
+                _log.error("the state store does not answer: %s; asking again until it does", reason)
             self.on_change()
 
 

@@ -1,5 +1,6 @@
 """What a command writes, and who reads it."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,3 +36,17 @@ def test_two_services_with_one_directory_of_records_lose_nothing_of_each_other(p
     sent = {f"{name}-{number}-{place}" for name in ("one", "other") for number in range(10) for place in range(5)}
     assert len(records) == len(sent)
     assert set(records) == sent
+
+
+def test_records_accepted_after_their_files_were_removed_are_in_new_ones(service: Service, project: Path) -> None:
+    def send(identity: str) -> None:
+        assert httpx.post(f"{service.url}/events", json=answer(identity)).json()["accepted"] == 1
+
+    send("before")
+    shutil.rmtree(project / "out")
+
+    send("after")
+
+    assert [line["id"] for line in read_lines(project / "out" / "events.enriched.ndjson")] == ["after"]
+    assert service.terminate() == 0
+    assert "events.enriched.ndjson` was removed; what comes from now on is in a new file" in service.log

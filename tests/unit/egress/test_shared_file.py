@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from engine.egress.shared_file import SharedAppendFile
 
 WRITER = """
@@ -100,3 +102,32 @@ def test_a_file_that_others_have_added_to_meanwhile_goes_on_at_its_end(tmp_path:
     assert (tmp_path / "f").read_bytes() == b"1\n2\n3\n"
     one.close()
     other.close()
+
+
+def test_what_is_added_after_the_file_or_its_directory_was_removed_is_in_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "events.ndjson"
+    files = [SharedAppendFile(path), SharedAppendFile(path)]
+    files[0].append(b"first\n", fsync=True)
+    path.unlink()
+    path.parent.rmdir()
+
+    for number, file in enumerate(files):
+        file.append(b"%d\n" % number, fsync=True)
+
+    assert path.read_bytes() == b"0\n1\n"
+
+
+def test_what_is_added_where_no_new_file_can_be_made_is_said_not_to_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "events.ndjson"
+    file = SharedAppendFile(path)
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("in the way")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="exists"):
+            file.append(b"lost\n", fsync=False)
+    path.parent.unlink()
+    file.append(b"kept\n", fsync=False)
+
+    assert path.read_bytes() == b"kept\n"

@@ -34,3 +34,14 @@ async def test_who_was_cancelled_goes_no_further_though_the_store_kept_it_to_its
     async with asyncio.timeout(5):
         await asyncio.wait([asking])
     assert asking.cancelled()
+
+
+def test_the_log_is_told_once_that_the_store_is_away_and_once_that_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    health = StoreHealth()
+    for found in (None, "it is locked", "it is locked", None, None):
+        health.note(found)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the state store does not answer: it is locked; asking again until it does",
+        "the state store answers again",
+    ]
