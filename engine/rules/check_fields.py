@@ -237,7 +237,7 @@ class _Walk:
         """Whether a field that no schema declares is compared with nothing but event types: `type: attempt`."""
         values = [value for value, _ in placed_values(test)]
         return (
-            bool(values)
+            bool(values and facts)
             and test.operator in {"eq", "in"}
             and len(self.fields.type_names) > 1
             and all(fact.status in {"undeclared", "impossible"} for fact in facts)
@@ -264,6 +264,8 @@ class _Walk:
         what = f"text `{shown(value)}`" if isinstance(value, str) else f"`{shown(value)}`"
         message = f"`{test.path.text}` is {type_words(types)}, never {what}"
         help, fix = _conversion(value, types)
+        if test.operator in {*ORDER, "between"} and types == {"string"}:
+            help, fix = "of texts only times have an order: compare with `eq`, `in` or `starts_with`", ""
         edits = (Edit(span, fix),) if fix else ()
         self.findings.add("E401", message, span, help=help, edits=edits)
 
@@ -277,7 +279,7 @@ class _Walk:
             _types(facts) or _SCALARS
         ):
             names = [item for item in known if isinstance(item, str)]
-            help = "it is one of " + ", ".join(f"`{shown(item)}`" for item in known[:12])
+            help = "it is one of " + ", ".join(f"`{shown(item)}`" for item in known[:12]) + (" …" if len(known) > 12 else "")
             message = f"`{test.path.text}` is never `{shown(value)}`"
             self.findings.add_unknown("E402", message, span, str(value), names, otherwise=help)
 

@@ -55,7 +55,7 @@ class ConditionReader:
         self._tests = 0
 
     def read(self, node: Node) -> Condition | None:
-        """The condition, or None where any part of it is at fault."""
+        """The condition, without the parts of it that are at fault; None where none is left."""
         return self._condition(node, _Scope())
 
     def _condition(self, node: Node, scope: _Scope) -> Condition | None:
@@ -112,7 +112,7 @@ class ConditionReader:
         inner = replace(scope, depth=scope.depth + 1, negated=scope.negated or entry.key == "none")
         items = [self._condition(item, inner) for item in entry.value.items]
         parts = tuple(item for item in items if item is not None)
-        if len(parts) < len(items):
+        if not parts:
             return None
         if entry.key == "any":
             return AnyOf(parts, entry.key_span)
@@ -264,7 +264,7 @@ class ConditionReader:
             edits = (Edit(entry.key_span, other),) if other in OPERATORS | set(_MODIFIERS) else ()
             self._findings.add("E209", message, entry.key_span, help=f"did you mean `{other}`?", edits=edits)
             return
-        operator, value = (*re.split("[:= ]+", entry.key, maxsplit=1), "")[:2]
+        operator, value = (*re.split("[:;= ]+", entry.key, maxsplit=1), "")[:2]
         if value and operator in OPERATORS and is_null(entry.value):
             edits = (Edit(entry.key_span, f"{operator}: {value}"),)
             help = f"write `{operator}: {shown(value)}`, with a colon and a blank"
@@ -295,13 +295,12 @@ class _Modifiers:
 
 
 def _joined(parts: list[Condition | None], span: Span) -> Condition | None:
-    """All of the parts, those of a plain `All` taken in; None where one of them is at fault."""
+    """All of the parts, those of a plain `All` taken in. Parts at fault are left out: the others are still checked."""
     flat: list[Condition] = []
     for part in parts:
-        if part is None:
-            return None
-        flat.extend(part.items if isinstance(part, All) else (part,))
-    return flat[0] if len(flat) == 1 else All(tuple(flat), span)
+        if part is not None:
+            flat.extend(part.items if isinstance(part, All) else (part,))
+    return All(tuple(flat), span) if len(flat) > 1 else flat[0] if flat else None
 
 
 def _places(node: Node) -> tuple[Span, ...]:

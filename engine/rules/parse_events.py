@@ -163,7 +163,9 @@ def parse_deduplication(nodes: Sequence[Node], findings: Findings) -> dict[str, 
 
 
 def _deduplication(entry: Entry, findings: Findings) -> Deduplication | None:
-    reader = read_map(entry.value, f"the deduplication of `{shown(entry.key)}`", findings)
+    reader = read_map(
+        entry.value, f"the deduplication of `{shown(entry.key)}`", findings, f"{shown(entry.key)}: {{key: NAME, ttl: 24h}}"
+    )
     if reader is None:
         return None
     example = "key: event_id"

@@ -293,6 +293,6 @@ def _flag(operator: str, node: Node, findings: Findings) -> bool | None:
     if isinstance(node, ScalarNode) and isinstance(node.value, bool):
         return node.value
     word = node.text.lower() if isinstance(node, ScalarNode) else ""
-    fix = "true" if word in {"yes", "on", "1"} else "false" if word in {"no", "off", "0"} else ""
+    fix = "true" if word in {"yes", "on", "1", "true"} else "false" if word in {"no", "off", "0", "false"} else ""
     findings.add("E210", f"`{operator}` takes true or false, not {described(node)}", node.span, fix=fix)
     return None

@@ -286,8 +286,11 @@ def read_duration_ms(node: Node, what: str, findings: Findings) -> int | None:
 def read_path(node: Node, findings: Findings) -> Path | None:
     """The node as a path to a field."""
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
-        fix = f"'\"{node.text}\"'" if isinstance(node, ScalarNode) and node.text else ""
-        findings.add("E207", f"the name of a field is expected, not {described(node)}", node.span, fix=fix)
+        only = node.items[0] if isinstance(node, ListNode) and len(node.items) == 1 else node
+        text = only.text if isinstance(only, ScalarNode) else ""
+        fix = text if only is not node else f"'\"{text}\"'" if text else ""
+        help = "" if fix else "name one field"
+        findings.add("E207", f"the name of a field is expected, not {described(node)}", node.span, help=help, fix=fix)
         return None
     try:
         return parse_path(node.value, node.span)

@@ -89,6 +89,8 @@ def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findi
         )
     elif "expected key" in problem and (odd_line := _at_the_margin(lines, line)) is not None:
         _add_at_the_margin(odd_line, span, lines, findings)
+    elif "expected key" in problem and _closes_nothing(text, column):
+        findings.add("E102", f"a `{text[column]}` that closes nothing", span, help="leave it out", edits=(Edit(span, ""),))
     elif (
         "mapping values" in problem
         and (above := _line_above(lines, line)) is not None
@@ -139,6 +141,11 @@ def _add_odd_blank(number: int, found: re.Match[str], file: str, lines: list[str
     edits = [Edit(Span(file, at + 1, one.start() + 1, at + 1, one.end() + 1), " " * len(one[0])) for at, one in odd.items()]
     message = f"the character U+{ord(found[1]):04X} looks like a blank and is none"
     findings.add("E102", message, Span(file, number + 1, col, number + 1, col + 1), help="write a blank", edits=tuple(edits))
+
+
+def _closes_nothing(text: str, column: int) -> bool:
+    opened = sum((char in "{[") - (char in "}]") for char in text[:column])
+    return text[column : column + 1] in {"}", "]"} and opened <= 0
 
 
 def _line_above(lines: list[str], number: int) -> int | None:

@@ -153,3 +153,15 @@ def test_a_value_of_the_environment_is_never_shown(tmp_path: Path) -> None:
 
     assert [finding.code for finding in findings] == ["E203"]
     assert "secret" not in repr(findings)
+
+
+def test_what_is_beside_a_faulty_test_is_checked_as_well(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "version: 1\nevents: {type: type, time: at, types: {order: {}}}\nenrichment:\n  sources:\n"
+        "    user: {lookup: user_id, from: {file: {path: users.json}}, fields: [country]}\nfilters:\n  f:\n"
+        "    when: {type: ordr, amount: {lss: 5}, any: [{user.contry: DE}, {use: nothing}]}\n    then: {block: {}}\n"
+    )
+
+    codes = {finding.code for finding in load_ruleset(tmp_path, {}).findings}
+
+    assert codes == {"E209", "E302", "E303"}
