@@ -19,7 +19,7 @@ async def test_letters_that_cannot_be_written_are_told_of_and_later_ones_are_kep
     path.parent.write_text("in the way")
     letters = FileDeadLetters(path, fsync=True)
 
-    with pytest.raises(EgressUnavailable, match="dead letters cannot be written to `.*dead.ndjson`: File exists"):
+    with pytest.raises(EgressUnavailable, match=r"dead letters cannot be written to `.*dead\.ndjson`: File exists"):
         await letters.put([letter(b"{}")])
     path.parent.unlink()
     await letters.put([letter(b"[1]")])
