@@ -50,6 +50,7 @@ class SourceContexts:
         self._table = _Table(chain[0], self._cut) if isinstance(chain[0], FileSource) else None
         self._cache = LocalCache(source.cache)
         self._places = [self._place(source, spec.kind, place) for spec, place in zip(source.chain, chain, strict=True)]
+        self._files = [place for place in chain if isinstance(place, FileSource)]
         self._kinds = [spec.kind for spec in source.chain]
         self._shared = None if shared is None else SharedCache(shared, source, self.counts, clock)
         self._flights = Flights(self._places, self._land, source.max_waiting, self._share if self._shared else None)
@@ -71,7 +72,8 @@ class SourceContexts:
     @property
     def problem(self) -> str | None:
         """See ContextSource."""
-        problems = ((kind, place.problem) for kind, place in zip(self._kinds, self._places, strict=True))
+        problems = [(kind, place.problem) for kind, place in zip(self._kinds, self._places, strict=True)]
+        problems += [("file", file.problem) for file in self._files]
         return next((f"{kind}: {problem}" for kind, problem in problems if problem is not None), None)
 
     @property

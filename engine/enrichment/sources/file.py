@@ -71,9 +71,10 @@ class FileSource:
                 _log.warning("enrichment file `%s` can be read again", self._path)
             self.problem = None
         except (OSError, ValueError) as error:
+            problem = f"`{self._path}`: {error.strerror if isinstance(error, OSError) else error}"
             if self.problem is None:
-                _log.warning("enrichment file `%s`: %s", self._path, error)
-            self.problem = f"`{self._path}`: {error}"
+                _log.warning("enrichment file %s", problem)
+            self.problem = problem
 
 
 def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:

@@ -106,6 +106,22 @@ def test_a_file_that_breaks_and_is_mended_is_two_lines_in_the_log(
     assert caplog.messages[1] == f"enrichment file `{path}` can be read again"
 
 
+async def test_a_source_says_which_file_cannot_be_read_while_it_goes_on_with_what_was_there(
+    tmp_path: FilePath, clock: ManualClock
+) -> None:
+    path = write(tmp_path / "users.json", {"u1": {"n": 1}})
+    user = contexts(clock, FileSource(path, None, clock))
+    said = []
+    for spoil in (path.exists, path.unlink, lambda: path.write_text("["), lambda: write(path, {})):
+        spoil()
+        clock.advance(1_000)
+        said.append((len(user.at_hand), user.problem))
+
+    assert said[:2] == [(1, None), (1, f"file: `{path}`: No such file or directory")]
+    assert (said[2][0], str(said[2][1]).startswith(f"file: `{path}`: unexpected end of data")) == (1, True)
+    assert said[3] == (0, None)
+
+
 def test_a_file_that_never_could_be_read_is_a_failed_lookup(tmp_path: FilePath, clock: ManualClock) -> None:
     with pytest.raises(LookupFailed, match=r"none\.json"):
         FileSource(tmp_path / "none.json", None, clock).rows()
