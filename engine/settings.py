@@ -303,6 +303,19 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[Settin
     return read_model(Settings, DEFAULT_FILE if path is None and DEFAULT_FILE.exists() else path, environ, _counts)
 
 
+def servers_left_aside(settings: Settings, origins: Mapping[str, str]) -> list[str]:
+    """What is to be said of servers that the environment names and nothing is kept on or sent to, where it does not say that this is meant."""
+    found = []
+    if origins.get("redis.address") == "REDIS_ADDRESS" and settings.store != "redis" and origins.get("store") != "STATE_STORE":
+        found.append(
+            f"REDIS_ADDRESS is set, and state is kept in `store: {settings.store}`; for Redis set STATE_STORE to `redis`"
+        )
+    given = origins.get("kafka.bootstrap_servers") == "KAFKA_BOOTSTRAP_SERVERS"
+    if given and settings.egress != "kafka" and origins.get("egress") != "EVENT_EGRESS":
+        found.append("KAFKA_BOOTSTRAP_SERVERS is set, and records go to files; for Kafka set EVENT_EGRESS to `kafka`")
+    return found
+
+
 def _counts(settings: Settings, section: str) -> bool:
     """Whether the section has an effect with these settings. What rules ask Redis for is not known yet."""
     chosen = {"redis": settings.store == "redis" or settings.shared_cache.use == "always", "kafka": settings.egress == "kafka"}

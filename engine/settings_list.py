@@ -123,6 +123,7 @@ sizes `4096 512KiB 8MiB`, and relative paths start at the working directory.
 `rulemill config` prints every value in force, and where it came from. What is wrong is told all at once, with its place and a stable code,
 before anything is started; variables that begin with `EVENT_PROCESSOR_` and are no setting are wrong too. So are, where Redis or Kafka is used, variables that other programs
 read for a setting that is not set (`REDIS_HOST`, `REDIS_URL`, `KAFKA_BROKERS`), and misspelt ones ([C006](codes.md#c006-an-environment-variable-that-other-programs-have-for-a-setting-of-another-name)). Other variables are left alone.
+Naming a server does not choose it: where REDIS_ADDRESS or KAFKA_BOOTSTRAP_SERVERS is set, another store or egress is used, and STATE_STORE or EVENT_EGRESS does not say so, a line of the log does.
 """
 
 

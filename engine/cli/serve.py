@@ -55,7 +55,7 @@ from engine.pipeline.onlookers import Onlookers
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
 from engine.ports import RequestLimits, StateStore
-from engine.settings import HttpSettings, Settings, load_settings
+from engine.settings import HttpSettings, Settings, read_settings, servers_left_aside
 from engine.state.memory import MemoryStateStore
 from engine.state.opening import open_store
 from engine.workers.member import Membership
@@ -84,8 +84,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; 0 when everything taken was seen to its end, 1 for rules with errors."""
-    settings = _settings(arguments)
+    settings, left_aside = _settings(arguments)
     set_up_logs(settings.log)
+    for what in left_aside:
+        _log.warning("%s", what)
     if arguments.demo and arguments.rules is None and not settings.rules.path.exists():
         arguments.rules = _PACKAGED_RULES
     on_disk = RulesOnDisk(arguments.rules or settings.rules.path, os.environ, SOURCE_KINDS, SystemClock())
@@ -100,18 +102,19 @@ def run(arguments: argparse.Namespace) -> int:
         return runner.run(_serve(settings, Rules(on_disk, mark, state), demo=arguments.demo))
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _settings(arguments: argparse.Namespace) -> tuple[Settings, list[str]]:
+    """The settings, and what is to be said of servers that they name and leave aside."""
     overrides = {"HTTP_HOST": arguments.host, "HTTP_PORT": arguments.port, "STATE_STORE": arguments.store}
     overrides["EVENT_PROCESSOR_WORKERS"] = arguments.workers
     environ = {**os.environ, **{name: str(value) for name, value in overrides.items() if value is not None}}
-    settings = load_settings(arguments.config, environ)
+    settings, origins = read_settings(arguments.config, environ)
     if settings.processor.workers > 1 and settings.store == "memory":
         raise SettingsInvalid(
             f"`processor.workers` is {settings.processor.workers} and `store` is `memory`, which no two processes can share, so that none "
             "would know what another has taken; set `store: sqlite` (STATE_STORE), or `processor.workers: 1` (EVENT_PROCESSOR_WORKERS)"
         )
     access_policy(settings.http)  # refused before anything is made or opened
-    return settings
+    return settings, servers_left_aside(settings, origins)
 
 
 @dataclass(frozen=True, slots=True)

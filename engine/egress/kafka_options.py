@@ -47,6 +47,8 @@ _FIXED: Final = frozenset(
         "enable.gapless.guarantee",
     }
 )
+_OF_SASL: Final = ("sasl_username", "sasl_password", "sasl_password_file")
+_OF_SSL: Final = ("ssl_ca", "ssl_certificate", "ssl_key", "ssl_key_password", "ssl_key_password_file")
 _OWN: Final = {
     "bootstrap.servers": "bootstrap_servers",
     "metadata.broker.list": "bootstrap_servers",
@@ -141,14 +143,23 @@ def _faults(settings: KafkaSettings, options: Mapping[str, str]) -> list[str]:
             faults.append(
                 f"`kafka.sasl_password` is not set, and `{settings.sasl_mechanism}` needs it; set it, or `kafka.sasl_password_file`"
             )
-    elif settings.sasl_username is not None and not settings.security_protocol.startswith("sasl"):
-        faults.append(
-            f"`kafka.sasl_username` does nothing with `kafka.security_protocol: {settings.security_protocol}`; write `sasl_ssl`"
-        )
     for name in ("ssl_ca", "ssl_certificate", "ssl_key", "sasl_password_file", "ssl_key_password_file"):
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             faults.append(f"`kafka.{name}` is `{path}`: there is no such file")
+    return faults + _idle(settings)
+
+
+def _idle(settings: KafkaSettings) -> list[str]:
+    """Faults for what is set and does nothing with the security protocol: who sets it believes to be protected by it."""
+    protocol, faults = settings.security_protocol, []
+    for names, part in ((_OF_SASL, "sasl"), (_OF_SSL, "ssl")):
+        wanted = "ssl" if (part, protocol) == ("ssl", "plaintext") else "sasl_ssl"
+        faults += [
+            f"`kafka.{name}` does nothing with `kafka.security_protocol: {protocol}`; write `{wanted}`, or remove it"
+            for name in names
+            if part not in protocol and getattr(settings, name) is not None
+        ]
     return faults
 
 

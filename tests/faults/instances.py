@@ -35,6 +35,9 @@ from tools.servers.redis import RedisCluster, RedisServer
 
 INSTANCES: Final = 2
 WORKERS: Final = 2
+LOSS: Final = "store: it has lost acknowledged writes"
+"""What an instance says of a store that forgot what it had acknowledged."""
+
 _LOOK_S: Final = 0.2
 _USER: Final = "stranger"
 """Who may do nothing but what `allow_writing` gives."""
@@ -155,11 +158,15 @@ def status(instance: Service, patience_s: float = TIMEOUT_S) -> dict[str, Any]:
 
 
 class Watch(threading.Thread):
-    """Asks every instance again and again how it is. `reasons` counts what was said by its first word; `unbalanced` are ledgers that do not balance."""
+    """Asks every instance again and again how it is. `reasons` counts what was said by its first word; `unbalanced` are ledgers that do not balance.
+
+    `losses` counts how often an instance said that the store has lost writes, which the next start of the instance takes back.
+    """
 
     def __init__(self, instances: list[Service]) -> None:
         super().__init__(daemon=True)
         self.looks = 0
+        self.losses = 0
         self.reasons: Counter[str] = Counter()
         self.unbalanced: list[Event] = []
         self.unready: Counter[int] = Counter()
@@ -182,6 +189,7 @@ class Watch(threading.Thread):
             shown = response.json()
             self.looks += 1
             self.reasons.update(reason.split(":")[0] for reason in shown["reasons"])
+            self.losses += LOSS in shown["reasons"]
             ledger = shown["ledger"]
             if ledger["received"] != sum(ledger[name] for name in _ENDED):
                 self.unbalanced.append(ledger)

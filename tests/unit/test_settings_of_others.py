@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.settings import load_settings
+from engine.settings import load_settings, read_settings, servers_left_aside
 from engine.settings_reading import SettingsFaulty
 
 
@@ -52,3 +52,16 @@ def test_a_variable_that_others_have_for_a_setting_that_is_not_set_is_a_fault(ot
 )
 def test_variables_of_others_are_left_alone_where_nothing_is_lost_by_it(others: dict[str, str]) -> None:
     load_settings(None, {"STATE_STORE": "redis", **others})
+
+
+def test_servers_that_are_named_and_not_used_are_told_of_unless_that_is_meant(tmp_path: Path) -> None:
+    named = {"REDIS_ADDRESS": "redis:6379", "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
+    meant = {"STATE_STORE": "sqlite", "EVENT_EGRESS": "file"}
+    used = {"STATE_STORE": "redis", "EVENT_EGRESS": "kafka"}
+    (tmp_path / "config.yaml").write_text("store: sqlite\nredis: {address: other:6379}\negress: file\n")
+
+    assert servers_left_aside(*read_settings(None, named)) == [
+        "REDIS_ADDRESS is set, and state is kept in `store: sqlite`; for Redis set STATE_STORE to `redis`",
+        "KAFKA_BOOTSTRAP_SERVERS is set, and records go to files; for Kafka set EVENT_EGRESS to `kafka`",
+    ]
+    assert [servers_left_aside(*read_settings(None, environ)) for environ in ({}, named | meant, named | used)] == [[], [], []]

@@ -60,6 +60,26 @@ def test_a_user_without_sasl_is_told() -> None:
     assert "does nothing with `kafka.security_protocol: plaintext`" in refusal(sasl_username="me")
 
 
+@pytest.mark.parametrize(
+    ("name", "protocol", "other"),
+    [
+        ("ssl_ca", "plaintext", "ssl"),
+        ("ssl_key_password_file", "plaintext", "ssl"),
+        ("ssl_certificate", "sasl_plaintext", "sasl_ssl"),
+        ("sasl_password", "plaintext", "sasl_ssl"),
+        ("sasl_password_file", "ssl", "sasl_ssl"),
+    ],
+)
+def test_what_does_nothing_with_the_protocol_is_told(tmp_path: Path, name: str, protocol: str, other: str) -> None:
+    (tmp_path / "file").write_text(SECRET)
+    sasl = {"sasl_username": "me", "sasl_password": SECRET} if protocol.startswith("sasl") else {}
+    said = refusal(**{**sasl, name: SECRET if name == "sasl_password" else tmp_path / "file"}, security_protocol=protocol)
+
+    assert said.splitlines()[1:] == [
+        f"- `kafka.{name}` does nothing with `kafka.security_protocol: {protocol}`; write `{other}`, or remove it"
+    ]
+
+
 def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "password").write_text(f"{SECRET}\n")
 
