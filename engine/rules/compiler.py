@@ -6,7 +6,7 @@ calls this, so that nothing can pass in one place and fail in another.
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,6 +23,7 @@ from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import parse
 from engine.rules.plan import Plan, make_plan, rehearse
 from engine.rules.schema_files import read_schemas
+from engine.rules.short_paths import with_short_paths
 from engine.rules.snapshot import KeptFiles, digest_of, read_beside, read_rule_files
 from engine.rules.source_settings import BUILT_IN_SOURCES
 
@@ -82,6 +83,8 @@ def load_ruleset(
     digest = digest_of(directory, contents)
     surroundings = Surroundings(environ, {*source_kinds, *_plugins(SOURCE_PLUGINS)})
     written = parse(nodes, schemas.schemas, digest, surroundings, _plugins(MEASURE_PLUGINS), findings)
+    if any(b"enrichment." in data for data in files.values()):
+        written = replace(written, ruleset=with_short_paths(written.ruleset))
     if None not in nodes.values():
         check(written, findings)  # without one of the files nobody knows which names there are
     if not findings.has_errors:

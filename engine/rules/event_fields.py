@@ -4,13 +4,16 @@ In: a ruleset with its schemas, sources and derived fields. Out: facts about a p
 schemas let in; where a schema says too much to follow (`anyOf`, `if` …), nothing is claimed.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Literal
 
-from engine.rules.model import Derived, Path, Ruleset, Transform
+from engine.rules.diagnostics import closest
+from engine.rules.model import Derived, Path, Ruleset, Test, Transform
 from engine.rules.timezones import PARTS_OF_DAY
-from engine.rules.uses import transforms_of
+from engine.rules.uses import conditions_of, derived_paths, leaves, read_by, transforms_of
 from engine.rules.values import DERIVED, ENRICHMENT
 
 _SCHEMA_KEYWORDS_NOT_FOLLOWED: Final = (
@@ -137,7 +140,16 @@ class EventFields:
             return OPEN
         if path.steps[1] in source.fields:
             return Fact("declared")
+        near = closest(str(path.steps[1]), source.fields)
+        if near is not None and self._reads[source.name, near] == 0 and self._reads[source.name, path.steps[1]] > 1:
+            reason = f"`fields` of `{source.name}` has `{near}`, which nothing reads: one of the two names is misspelt"
+            return Fact("impossible", reason=reason)
         return Fact("impossible", names=source.fields, reason=f"the source `{source.name}` has no such field")
+
+    @cached_property
+    def _reads(self) -> Counter[tuple[str | int, ...]]:
+        """How often the ruleset reads which member of which source."""
+        return Counter(path.steps[:2] for path in _read_paths(self._ruleset) if not path.own)
 
     def _derived_fact(self, path: Path) -> Fact:
         known = self._ruleset.enrichment.derived
@@ -291,3 +303,15 @@ def _written_members(transform: Transform) -> Iterator[str | int]:
     paths += [path for pair in transform.rename for path in pair]
     for path in paths:
         yield path.steps[0]
+
+
+def _read_paths(ruleset: Ruleset) -> Iterator[Path]:
+    for owner in conditions_of(ruleset):
+        yield from (leaf.item.path for leaf in leaves(owner.condition) if isinstance(leaf.item, Test) and not leaf.in_element)
+    for derived in ruleset.enrichment.derived.values():
+        yield from derived_paths(derived)
+    for _, transform in transforms_of(ruleset):
+        yield from read_by(transform)
+    for aggregation in ruleset.aggregations.values():
+        yield from (path for _, path in aggregation.key)
+        yield from (measure.field for measure in aggregation.measures if measure.field)

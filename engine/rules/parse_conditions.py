@@ -27,8 +27,8 @@ _NUMBERS: Final = ORDER | {"eq", "ne", "between", "in", "not_in"}
 _OTHER_WORDS: Final = {
     "and": "all", "or": "any", "nor": "none",
     "==": "eq", "=": "eq", "===": "eq", "equals": "eq", "equal": "eq", "is": "eq", "!=": "ne", "<>": "ne", "neq": "ne", "not_eq": "ne",
-    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "lesser": "lt", "lower": "lt", "lower_than": "lt", "smaller": "lt", "smaller_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
-    ">": "gt", "greater": "gt", "greater_than": "gt", "larger": "gt", "larger_than": "gt", "bigger": "gt", "higher": "gt", "more": "gt", "more_than": "gt", "exceeds": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
+    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "lesser": "lt", "less_or_equal": "lte", "less_equal": "lte", "less_than_or_equal": "lte", "lower": "lt", "lower_than": "lt", "smaller": "lt", "smaller_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
+    ">": "gt", "greater": "gt", "greater_than": "gt", "greater_or_equal": "gte", "greater_equal": "gte", "greater_than_or_equal": "gte", "larger": "gt", "larger_than": "gt", "bigger": "gt", "higher": "gt", "more": "gt", "more_than": "gt", "exceeds": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
     "one_of": "in", "any_of": "in", "nin": "not_in", "notin": "not_in", "none_of": "not_in",
     "includes": "contains", "like": "contains", "substring": "contains", "prefix": "starts_with", "suffix": "ends_with",
     "regex": "matches", "regexp": "matches", "re": "matches", "match": "matches", "pattern": "matches", "=~": "matches",
@@ -270,8 +270,14 @@ class ConditionReader:
             help = f"write `{operator}: {shown(value)}`, with a colon and a blank"
             self._findings.add("E209", message, entry.key_span, help=help, edits=edits)
             return
+        if (denied := entry.key.removeprefix("not_")) != entry.key and denied in OPERATORS:
+            help = f"what does not hold stands under `not`: `not: {{{shown(path.text)}: {{{denied}: …}}}}`"
+            self._findings.add("E209", message, entry.key_span, help=help)
+            return
         help = ""
-        if entry.key.isdecimal():
+        if path.text in {"then", "when"}:
+            help = f"`{path.text}` stands beside the condition: close its `}}` before"
+        elif entry.key.isdecimal():
             help = "inside `{…}` a comma ends the value: a number has no separators"
         elif not entry.key.isidentifier():
             help = "operators are words, such as `eq`, `lt`, `gte`, `in`, `contains`"

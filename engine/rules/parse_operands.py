@@ -238,6 +238,8 @@ def _order_help(text: str) -> tuple[str, str]:
     number = text.replace(",", "").replace("_", "").replace(" ", "")
     if number.removeprefix("-").replace(".", "", 1).isdigit() and not number.removeprefix("-").startswith("0"):
         return "a number has no quotes and no separators", number
+    if thousands := re.fullmatch(r"([1-9][0-9]*)[kK]", number):
+        return "a number is written out", f"{thousands[1]}000"
     if number.isdecimal() and number.strip("0"):
         return f"a number begins with no `0`: write `{number.lstrip('0')}`", ""
     place = ScalarNode(text, text, plain=True, span=NOWHERE)

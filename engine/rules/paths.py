@@ -84,6 +84,10 @@ def _fault(text: str, at: int) -> PathInvalid:
         name, sign, value = said.groups()
         test = f"{name}: {value}" if sign in "==" else f"{name}: {{{_SIGNS[sign]}: {value}}}"
         return PathInvalid(f"`{text}` is an expression, not a path", f"a comparison is a map: `{test}`", at)
+    if rest[0].isspace() and re.fullmatch(r"[A-Za-z_]\w*(?: \w+)+", text):
+        return PathInvalid(
+            f"`{text}` has a blank in it", f"did you mean `{text.replace(' ', '_')}`? An odd name stands in double quotes", at
+        )
     if rest[0].isspace():
         return PathInvalid(f"`{text}` has a blank in it", "remove it, or put the odd name in double quotes", at)
     if rest[0] == "$":
@@ -122,6 +126,8 @@ def _odd_name_fault(text: str, at: int) -> PathInvalid:
             begin,
         )
     quoted = f'{text[:begin]}"{word}"{text[begin + len(word) :]}'
+    if pair := re.fullmatch(r"([A-Za-z_][\w.]*)[;=] *([\w.]+)", text):
+        return PathInvalid(f"`{text}` is no name", f"write `{pair[1]}: {pair[2]}`", begin)
     if re.fullmatch(r"[A-Za-z_]\w*(?:-\w+)+", text):
         return PathInvalid(
             f"`{text}` is not a plain name",

@@ -45,6 +45,7 @@ _WORDINGS: Final = (
 _CONFLICT: Final = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 _GLUED: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w.]*:(?=[{\[])")
 _MAP_ON_A_LINE: Final = re.compile(r"\s*(?:- +)*(?:when|then|window|late|key|not|count): +[A-Za-z_][\w.]*: +\S")
+_NAME_AND_MAP: Final = re.compile(r"\s*(?:- +)*([A-Za-z_][\w.-]*) +[{\[]")
 _BARE_NAME: Final = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(?:#.*)?")
 _KEY: Final = re.compile(r"\s*[A-Za-z_][\w.-]*:(?:\s|$)")
 _KEY_WITH_TEXT: Final = re.compile(r"\s*[A-Za-z_][\w.-]*: +[^\s#|>&{\[]")
@@ -89,8 +90,6 @@ def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findi
         )
     elif "expected key" in problem and (odd_line := _at_the_margin(lines, line)) is not None:
         _add_at_the_margin(odd_line, span, lines, findings)
-    elif "expected key" in problem and _closes_nothing(text, column):
-        findings.add("E102", f"a `{text[column]}` that closes nothing", span, help="leave it out", edits=(Edit(span, ""),))
     elif (
         "mapping values" in problem
         and (above := _line_above(lines, line)) is not None
@@ -103,9 +102,8 @@ def add_syntax_finding(error: yaml.YAMLError, file: str, lines: list[str], findi
     elif "mapping values" in problem and (glued := _GLUED.match(text)) and glued.end() <= column:
         place = Span(file, line + 1, glued.end(), line + 1, glued.end() + 1)
         findings.add("E102", "a `:` without a blank after it", place, fix=": ")
-    elif "unexpected ':'" in problem and text[column : column + 1] == ":":
-        place = Span(file, line + 1, column + 1, line + 1, column + 2)
-        findings.add("E102", "a `:` without a blank after it", place, fix=": ")
+    elif _is_about_one_sign(problem, span, text, findings):
+        return
     elif "cannot start any token" in problem:
         character = text[column : column + 1]
         findings.add("E102", f"a value cannot start with `{character}`", span, help=_QUOTE, edits=_quoted(span, text))
@@ -141,6 +139,28 @@ def _add_odd_blank(number: int, found: re.Match[str], file: str, lines: list[str
     edits = [Edit(Span(file, at + 1, one.start() + 1, at + 1, one.end() + 1), " " * len(one[0])) for at, one in odd.items()]
     message = f"the character U+{ord(found[1]):04X} looks like a blank and is none"
     findings.add("E102", message, Span(file, number + 1, col, number + 1, col + 1), help="write a blank", edits=tuple(edits))
+
+
+def _is_about_one_sign(problem: str, span: Span, text: str, findings: Findings) -> bool:
+    """Whether the fault is a sign too many or too few on its line, which is then told with its edit."""
+    column = span.col - 1
+    sign = text[column : column + 1]
+    name = _NAME_AND_MAP.match(text)
+    if "unexpected ':'" in problem and sign == ":":
+        findings.add("E102", "a `:` without a blank after it", span, fix=": ")
+    elif "expected key" in problem and _closes_nothing(text, column):
+        findings.add("E102", f"a `{sign}` that closes nothing", span, help="leave it out", edits=(Edit(span, ""),))
+    elif "node content" in problem and sign == ",":
+        findings.add("E102", "a `,` too many", span, help="leave it out", edits=(Edit(span, ""),))
+    elif "node content" in problem and text[column : column + 2] == "- " and "{" in text[:column]:
+        dash = Span(span.file, span.line, span.col, span.line, span.col + 2)
+        findings.add("E102", "a `- ` inside of `{…}`", dash, help="leave it out", edits=(Edit(dash, ""),))
+    elif "expected key" in problem and name:
+        at = Span(span.file, span.line, name.end(1) + 1, span.line, name.end(1) + 1)
+        findings.add("E102", f"`{name[1]}` lacks its `:`", at, help=f"write `{name[1]}:`", edits=(Edit(at, ":"),))
+    else:
+        return False
+    return True
 
 
 def _closes_nothing(text: str, column: int) -> bool:

@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
+from engine.cli.main import main
 from engine.enrichment.kinds import MODULES
 from engine.rules.compiler import compile_rules
 from engine.rules.mending import mend
-from tests.acceptance.processes import rulemill
 
 WHOLE: Final = Path(__file__).parents[1] / "data" / "rules" / "whole"
 OUTCOMES: Final = ("accepted", "duplicate", "blocked", "rejected")
@@ -38,13 +38,16 @@ def test_a_whole_ruleset_has_no_findings_and_nothing_to_mend(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_tests_of_a_whole_ruleset_pass_and_its_events_have_their_outcomes(name: str, tmp_path: Path) -> None:
-    rules = WHOLE / name / "rules"
+def test_the_tests_of_a_whole_ruleset_pass_and_its_events_have_their_outcomes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules, events = str(WHOLE / name / "rules"), str(WHOLE / name / "events.ndjson")
+    monkeypatch.chdir(tmp_path)
 
-    tested = rulemill("test", rules, cwd=tmp_path)
-    processed = rulemill("process", WHOLE / name / "events.ndjson", "--rules", rules, "--out", "out.ndjson", cwd=tmp_path)
+    assert main(["test", rules]) == 0
+    tested = capsys.readouterr()
+    assert " passed in " in tested.out
+    assert main(["process", events, "--rules", rules, "--out", "out.ndjson"]) == 0
+    summary = json.loads(capsys.readouterr().out)
 
-    assert (tested.returncode, tested.stderr) == (0, b"")
-    assert (processed.returncode, processed.stderr) == (0, b"")
-    summary = json.loads(processed.stdout)
     assert tuple(summary[outcome] for outcome in OUTCOMES) == EXPECTED[name]

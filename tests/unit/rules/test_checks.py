@@ -165,3 +165,16 @@ def test_what_is_beside_a_faulty_test_is_checked_as_well(tmp_path: Path) -> None
     codes = {finding.code for finding in load_ruleset(tmp_path, {}).findings}
 
     assert codes == {"E209", "E302", "E303"}
+
+
+def test_a_misspelt_name_among_the_fields_of_a_source_is_not_written_into_the_rules_that_read_it(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "version: 1\nevents: {type: type, time: at, types: {order: {}}}\nenrichment:\n  sources:\n"
+        "    user: {lookup: user_id, from: {file: {path: users.json}}, fields: [contry, plan]}\nfilters:\n"
+        "  f: {when: {user.country: DE}, then: {block: {}}}\n  g: {when: {user.country: FR, user.plan: free}, then: {allow: {}}}\n"
+    )
+
+    findings = load_ruleset(tmp_path, {}).findings
+
+    assert [(finding.code, finding.edits) for finding in findings] == [("E302", ())] * 2
+    assert "`contry`, which nothing reads" in findings[0].help

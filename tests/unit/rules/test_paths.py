@@ -43,7 +43,7 @@ def test_a_path_is_a_chain_of_names_and_indexes(text: str, steps: tuple[str | in
         ("tags.[0]", "write `devices[0]`"),
         ("tags['x']", 'write `name."odd-name"`'),
         ("tags[0]x", "write `.` before the next name"),
-        ("first name", "remove it, or put the odd name in double quotes"),
+        ("first name", "did you mean `first_name`? An odd name stands in double quotes"),
         ("$", "`$.` stands only at the beginning and is followed by a name"),
         ("a.$.b", "`$.` stands only at the beginning and is followed by a name"),
         ('a"b"', 'write `name."odd-name"`'),
