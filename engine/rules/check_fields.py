@@ -47,7 +47,7 @@ def check_fields(ruleset: Ruleset, findings: Findings) -> None:
             facts = fields.facts(read.path, read.types)
             described = check_path(read.path, facts, fields.known_names, findings, having_it(read.path, read.types, fields))
             if read.numeric:
-                _check_numeric(read.path, described, findings)
+                _check_numeric(read, described, findings)
             elif read.is_key and (kinds := _types(described)) and kinds <= {"object", "array"}:
                 help = f"name one of its members: `{read.path.text}.name`"
                 findings.add(
@@ -175,10 +175,12 @@ def _misspelt(path: Path, names: Sequence[str], known: Sequence[str]) -> str:
     return ""
 
 
-def _check_numeric(path: Path, facts: Sequence[Fact], findings: Findings) -> None:
+def _check_numeric(read: _Read, facts: Sequence[Fact], findings: Findings) -> None:
+    path = read.path
     types = _types(facts)
     if types is not None and "number" not in types:
-        help = "of text there are `distinct`, `first`, `last` and `top`; `count` counts events" if types == {"string"} else ""
+        help = "of text there are `distinct`, `first`, `last` and `top`; `count` counts events"
+        help = help if types == {"string"} and read.rule_id.startswith("aggregations.") else ""
         findings.add("E403", f"`{path.text}` is {type_words(types)}, a number is needed here", path.span, help=help)
 
 

@@ -27,8 +27,8 @@ _NUMBERS: Final = ORDER | {"eq", "ne", "between", "in", "not_in"}
 _OTHER_WORDS: Final = {
     "and": "all", "or": "any", "nor": "none",
     "==": "eq", "=": "eq", "===": "eq", "equals": "eq", "equal": "eq", "is": "eq", "!=": "ne", "<>": "ne", "neq": "ne", "not_eq": "ne",
-    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "lesser": "lt", "less_or_equal": "lte", "less_equal": "lte", "less_than_or_equal": "lte", "lower": "lt", "lower_than": "lt", "smaller": "lt", "smaller_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
-    ">": "gt", "greater": "gt", "greater_than": "gt", "greater_or_equal": "gte", "greater_equal": "gte", "greater_than_or_equal": "gte", "larger": "gt", "larger_than": "gt", "bigger": "gt", "higher": "gt", "more": "gt", "more_than": "gt", "exceeds": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
+    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "lesser": "lt", "before": "lt", "smaller_or_equal": "lte", "less_or_equal": "lte", "less_equal": "lte", "less_than_or_equal": "lte", "lower": "lt", "lower_than": "lt", "smaller": "lt", "smaller_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
+    ">": "gt", "greater": "gt", "greater_than": "gt", "after": "gt", "larger_or_equal": "gte", "greater_or_equal": "gte", "greater_equal": "gte", "greater_than_or_equal": "gte", "larger": "gt", "larger_than": "gt", "bigger": "gt", "higher": "gt", "more": "gt", "more_than": "gt", "exceeds": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
     "one_of": "in", "any_of": "in", "nin": "not_in", "notin": "not_in", "none_of": "not_in",
     "includes": "contains", "like": "contains", "substring": "contains", "prefix": "starts_with", "suffix": "ends_with",
     "regex": "matches", "regexp": "matches", "re": "matches", "match": "matches", "pattern": "matches", "=~": "matches",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.rules.diagnostics import Findings, shown
+from engine.rules.durations import duration_fix, parse_duration
 from engine.rules.model import FieldRef, ListRef, Scalar
 from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode, is_null
 from engine.rules.patterns import regex_fault
@@ -243,7 +244,10 @@ def _order_help(text: str) -> tuple[str, str]:
     if number.isdecimal() and number.strip("0"):
         return f"a number begins with no `0`: write `{number.lstrip('0')}`", ""
     place = ScalarNode(text, text, plain=True, span=NOWHERE)
-    if (duration_ms := read_duration_ms(place, "", quiet)) is not None:
+    duration_ms = read_duration_ms(place, "", quiet)
+    if duration_ms is None and text[-1:].isalpha():
+        duration_ms = parse_duration(duration_fix(text)[0])
+    if duration_ms is not None:
         return (
             f"units are not converted: write {duration_ms} for a field in ms; for the age of a time write `within` or `older_than`",
             "",
