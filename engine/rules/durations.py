@@ -6,13 +6,13 @@ In: text, or milliseconds. Out: the other. Rule of the file: what is written oth
 import re
 from typing import Final
 
-_DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,11})(ms|s|m|h|d)")
+DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,11})(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def parse_duration(text: str) -> int | None:
     """A duration as it is written (`500ms`, `1h`) in ms; None for anything else."""
-    match = _DURATION.fullmatch(text)
+    match = DURATION.fullmatch(text)
     return None if match is None else int(match[1]) * _UNIT_MS[match[2]]
 
 

@@ -8,7 +8,7 @@ can say its own.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, get_args, get_type_hints
 
-from engine.rules.durations import _DURATION
+from engine.rules.durations import DURATION
 from engine.rules.paths import _INDEX, _NAME, _QUOTED
 from engine.rules.reading import _MEMBER, MAX_LIST_ITEMS, MAX_NAME_CHARS
 from engine.rules.reading import _NAME as _RULE_NAME
@@ -20,8 +20,8 @@ _PATH: Final = rf"^(?:\$\.)?(?:{_STEP}|{_INDEX.pattern})(?:\.{_STEP}|{_INDEX.pat
 
 ANY_SCALAR: Final = ("string", "number", "boolean")
 PATH_NAME: Final[Schema] = {"pattern": _PATH}
-DURATION_PATTERN: Final = f"^(?:{_DURATION.pattern})$"
-DURATION_OR_NONE_PATTERN: Final = f"^(?:none|{_DURATION.pattern})$"
+DURATION_PATTERN: Final = f"^(?:{DURATION.pattern})$"
+DURATION_OR_NONE_PATTERN: Final = f"^(?:none|{DURATION.pattern})$"
 
 
 def described(description: str, schema: Mapping[str, object]) -> Schema:
