@@ -113,6 +113,13 @@ class BoundedConnection(HttpToolsProtocol):
         elif self._arriving and self._deadline is None:
             self._set_deadline()
 
+    def eof_received(self) -> None:
+        """The client sends nothing more: where a request is not there as a whole, that is told. The transport closes when that is out."""
+        if self._arriving and not self._is_ended() and not self._is_waited_for():
+            self._end_with(
+                problem(400, "incomplete_body", "the connection ended before the request did; send it again, as a whole")
+            )
+
     def on_message_begin(self) -> None:
         """A request begins."""
         self._arriving = True

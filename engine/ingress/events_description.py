@@ -93,6 +93,7 @@ TAKE_EVENTS: Final[JsonObject] = {
         "413": problem_response("The body is too large, or holds too many events."),
         "415": problem_response("The content type, character set or encoding is not taken."),
         "429": problem_response("More events are waiting than the engine can hold.", retry=True),
+        "501": problem_response("The transfer encoding is not taken."),
         "503": {
             **json_content("All events are to be sent again; or, as a problem, none was received.", _ANSWER, problem=True),
             "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}},

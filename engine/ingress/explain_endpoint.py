@@ -76,6 +76,7 @@ OPERATION: Final[JsonObject] = {
         "413": problem_response("The body is larger than `http.max_body`."),
         "415": problem_response("The content encoding is not taken."),
         "422": problem_response("There is no such rule or source, or what is given is no context."),
+        "501": problem_response("The transfer encoding is not taken."),
         "503": problem_response("Too much is being asked at once.", retry=True),
     },
 }

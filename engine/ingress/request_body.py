@@ -46,9 +46,10 @@ class BodyBudget:
 async def read_body(request: Request, limit_bytes: int, budget: BodyBudget | None = None) -> bytes:
     """The whole body, unpacked.
 
-    Raises RequestRefused: 413 as soon as it is known to be larger than `limit_bytes`, 415 for an encoding that is not taken, 400
+    Raises RequestRefused: 413 as soon as it is known to be larger than `limit_bytes`, 415 and 501 for encodings that are not taken, 400
     where it is broken or ends early, 503 where the budget is used up.
     """
+    _check_transfer(request)
     encoding = _encoding(request)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > _MAX_LENGTH_DIGITS or int(announced) > limit_bytes):
@@ -94,6 +95,13 @@ async def _read_into(body: _Body, request: Request, encoding: Plain | Inflater) 
             if count % _PIECES_AT_ONCE == 0:
                 await asyncio.sleep(0)
     encoding.finish()
+
+
+def _check_transfer(request: Request) -> None:
+    coding = request.headers.get("transfer-encoding", "chunked").strip().lower()
+    if coding != "chunked":
+        detail = f"the transfer encoding `{shown(coding)}` is not taken; send `chunked`, and name what packs the body in `Content-Encoding`"
+        raise RequestRefused(501, "unsupported_transfer_encoding", detail)
 
 
 def _encoding(request: Request) -> Plain | Inflater:

@@ -21,7 +21,7 @@ from engine.ingress.responses import answer, internal_error, refusal
 from engine.ingress.service import Service
 
 _URL: Final = EVENTS_PATH.encode()
-_FOR_THE_ENDPOINT: Final = frozenset({b"content-encoding", b"expect", HEADER.lower().encode()})
+_FOR_THE_ENDPOINT: Final = frozenset({b"content-encoding", b"expect", b"transfer-encoding", HEADER.lower().encode()})
 _log = logging.getLogger(__name__)
 
 Reply = Callable[[Response], None]

@@ -38,6 +38,9 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.writer.write(data)
 
+    def send_no_more(self) -> None:
+        self.writer.write_eof()
+
     async def answer(self) -> Answer:
         async with asyncio.timeout(PATIENCE_S):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")

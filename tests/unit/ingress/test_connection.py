@@ -107,6 +107,28 @@ async def test_a_head_is_as_large_as_it_may_be_and_no_larger(pieces: int) -> Non
                 assert await connection.is_closed()
 
 
+@pytest.mark.parametrize("sent", [POST[:-1], POST[:20], POST + POST[:-1]])
+async def test_a_request_that_ends_early_is_told_so(sent: bytes) -> None:
+    async with serving() as server:
+        connection = await server.connect()
+        connection.send(sent)
+        connection.send_no_more()
+        if len(sent) > len(POST):
+            assert (await connection.answer()).status == 202
+        assert (await connection.answer()).problem == (400, "incomplete_body")
+        assert await connection.is_closed()
+        assert len(server.service.submissions) == len(sent) // len(POST)
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "deflate,chunked"])
+async def test_a_transfer_encoding_that_is_not_taken_is_told_so(coding: str) -> None:
+    async with serving() as server:
+        head = f"POST /events HTTP/1.1\r\nhost: e\r\ntransfer-encoding: {coding}\r\n\r\n".encode()
+        answer = await server.ask(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(EVENT), EVENT))
+        assert answer.problem == (501, "unsupported_transfer_encoding")
+        assert server.service.submissions == []
+
+
 async def test_trailers_without_end_are_bounded_too() -> None:
     async with serving(max_head="4KiB") as server:
         connection = await server.connect()
