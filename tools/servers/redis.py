@@ -132,7 +132,7 @@ class RedisServer:
 
     def _in_step(self) -> bool:
         with self.client() as client:
-            return client.info("replication").get("master_link_status") == "up"
+            return bool(client.info("replication").get("master_link_status") == "up")
 
     def _answers(self) -> bool:
         if self._process is None or self._process.poll() is not None:

@@ -75,7 +75,7 @@ def _redis_s(admin: redis.Redis) -> float:
 
 
 async def _measure(server: RedisServer, number: int, buckets: int) -> None:
-    settings = RedisSettings(address=(RedisAddress(server.address),), prefix=_PREFIX, timeout=60_000)
+    settings = RedisSettings(address=(RedisAddress(server.address),), prefix=_PREFIX, timeout_ms=60_000)
     with server.client(settings.deduplication_db) as admin:
         said: Any = admin.info("server") | admin.info("memory")
         print(f"Redis {said['redis_version']}, {said['mem_allocator']}; {number:,} keys of 43 characters a row, ttl 24 h\n")

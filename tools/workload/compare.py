@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-Line = dict[str, object]
+Line = dict[str, Any]
 
 
 def lines(path: Path) -> Iterator[Line]:
@@ -47,7 +48,7 @@ def reference_window(row: Line) -> tuple[tuple[str, int, str], Line]:
     return tuple(row[name] for name in names), {name: value for name, value in row.items() if name not in names}
 
 
-def differences(name: str, reference: dict, ours: dict) -> int:
+def differences(name: str, reference: dict[Any, Any], ours: dict[Any, Any]) -> int:
     """Print the first differences; returns how many there are."""
     wrong = [key for key in reference.keys() | ours.keys() if reference.get(key) != ours.get(key)]
     print(f"{name}: {len(reference)} in the reference, {len(ours)} here, {len(wrong)} differ")

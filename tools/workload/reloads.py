@@ -17,8 +17,9 @@ from statistics import median
 from typing import NamedTuple
 
 import aiohttp
-from load import Books, Load
-from running_service import RunningService, running_service
+
+from tools.workload.load import Books, Load
+from tools.workload.running_service import RunningService, running_service
 
 MAX_COST = 0.2
 WARM_UP_S = 5.0

@@ -18,8 +18,9 @@ from pathlib import Path
 from statistics import fmean, quantiles
 
 import aiohttp
-from load import Books, Load
-from running_service import RunningService, running_service
+
+from tools.workload.load import Books, Load
+from tools.workload.running_service import RunningService, running_service
 
 SAMPLE_EVERY_S = 15.0
 MAX_GROWTH = 0.1
