@@ -174,8 +174,7 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
     if done:
         running.result()
         return 0
-    if in_flight := processor.in_flight():
-        _log.warning("%d events had not ended after %d ms; their senders are told to send again", in_flight, timeout_ms)
+    in_flight = processor.in_flight()
     if deferred := len(processor.stages.deferred):
         _log.warning(
             "%d events are out and could not be claimed or counted: the store was away; copies of them will be new", deferred
@@ -183,7 +182,10 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    if kept := await processor.bury_the_rest():
+    kept = await processor.bury_the_rest()
+    if in_flight > kept:
+        _log.warning("%d events had not ended after %d ms; their senders are told to send again", in_flight - kept, timeout_ms)
+    if kept:
         _log.warning("%d events that were answered as received are kept as dead letters; replay them", kept)
     return 0
 

@@ -1,11 +1,15 @@
 """What is said when a command ends: nothing that is of no use to whoever ended it."""
 
+import threading
 from pathlib import Path
 
+import httpx
+import orjson
 import pytest
 
 from tests.acceptance.crews import status, wait_until
 from tests.acceptance.processes import Service
+from tests.acceptance.samples import answer, ndjson
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -16,3 +20,40 @@ def test_a_service_that_keeps_sketches_ends_without_a_word_about_its_memory(chec
         assert service.terminate() == 0
 
     assert "leaked" not in service.log
+
+
+def _stopped_before_its_records_are_out(project: Path, ack: str, number: int) -> tuple[Service, list[httpx.Response]]:
+    """A service that cannot write its records, stopped once it has a request of so many events; and its answers."""
+    (project / "out" / "events.enriched.ndjson").mkdir(parents=True)
+    lines = ndjson([answer(f"a{place}") for place in range(number)])
+    answers: list[httpx.Response] = []
+    with Service(project, EVENT_ACK=ack, EVENT_PROCESSOR_SHUTDOWN_TIMEOUT="300ms") as service:
+
+        def send() -> None:
+            headers = {"content-type": "application/x-ndjson"}
+            answers.append(httpx.post(f"{service.url}/events", content=lines, headers=headers, timeout=30))
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        wait_until(lambda: status(service)["ledger"]["received"] == number, "the events to be there")
+        assert service.terminate() == 0
+        sending.join()
+    return service, answers
+
+
+def test_senders_that_still_wait_at_the_end_are_told_to_send_again(project: Path) -> None:
+    service, (answered,) = _stopped_before_its_records_are_out(project, "delivered", 3)
+
+    assert (answered.status_code, answered.json()["retry"]) == (503, 3)
+    assert "3 events had not ended after 300 ms; their senders are told to send again" in service.log
+    assert "dead letters" not in service.log
+
+
+def test_what_was_answered_before_it_ended_is_kept_at_the_end_and_nobody_is_told_to_send_it_again(project: Path) -> None:
+    service, (answered,) = _stopped_before_its_records_are_out(project, "received", 3)
+
+    assert (answered.status_code, answered.json()["accepted"]) == (202, 3)
+    letters = list(map(orjson.loads, (project / "out" / "dead-letters.ndjson").read_bytes().splitlines()))
+    assert [(letter["id"], letter["code"]) for letter in letters] == [(f"a{place}", "shutdown") for place in range(3)]
+    assert "3 events that were answered as received are kept as dead letters" in service.log
+    assert "send again" not in service.log
