@@ -175,7 +175,8 @@ class _Writer:
         with emitter.block("if g is None:"):
             emitter.line(f"live_{index}.overflow += 1")
         with emitter.block("else:"):
-            own = [measure for measure in plan.rule.measures if measure.name in plan.slots_of]
+            # One of those that have slots in common stands for all of them.
+            own = list({plan.slots_of[each.name][1]: each for each in plan.rule.measures if each.name in plan.slots_of}.values())
             for measure in own:  # a plug-in may raise: then nothing of the event is counted here
                 if isinstance(plan.slots_of[measure.name][0], Custom):
                     self._measure(plan, measure)

@@ -14,7 +14,7 @@ import orjson
 
 from engine.ports import StoredPartial
 from engine.rules.measures import MeasureKind, Slots, combine, measure_kind, merged
-from engine.rules.model import Aggregation, Condition, Measure, Ruleset
+from engine.rules.model import Aggregation, Condition, Measure, Path, Ruleset
 from engine.rules.normalise import normalise
 from engine.rules.values import json_bytes
 from engine.rules.windows import panes_of, window_starts
@@ -97,14 +97,8 @@ class AggregationPlan:
 
 def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
     """Lay out the groups of an aggregation of this ruleset."""
-    slots_of: dict[str, tuple[MeasureKind, int]] = {}
-    at = 0
-    for measure in rule.measures:
-        kind = measure_kind(measure)
-        if kind is not None:
-            slots_of[measure.name] = (kind, at)
-            at += kind.width
-    kinds = tuple(kind for kind, _ in slots_of.values())
+    slots_of = _slots(rule.measures)
+    kinds = tuple({at: kind for kind, at in slots_of.values()}.values())
     topic = None if rule.emit is None else ruleset.routes[rule.emit.to].topic
     state_id = f"{rule.id}@{fingerprint(rule, ruleset)}"
     return AggregationPlan(
@@ -121,6 +115,21 @@ def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
     )
 
 
+def _slots(measures: Sequence[Measure]) -> dict[str, tuple[MeasureKind, int]]:
+    """Where the slots of each measure begin that has any; quantiles of the same numbers have theirs in common."""
+    slots_of: dict[str, tuple[MeasureKind, int]] = {}
+    quantiles: dict[tuple[Path | None, Condition | None], int] = {}
+    end = 0
+    for measure in measures:
+        kind = measure_kind(measure)
+        if kind is None:
+            continue
+        at = quantiles.setdefault((measure.field, measure.condition), end) if measure.kind == "quantile" else end
+        slots_of[measure.name] = (kind, at)
+        end = max(end, at + kind.width)
+    return slots_of
+
+
 def _figure(measure: Measure, slots_of: Mapping[str, tuple[MeasureKind, int]]) -> Figure:
     if measure.name not in slots_of:
         return Figure(measure.name, None, slice(0))
@@ -135,7 +144,10 @@ def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:
         return None if condition is None else normalise(condition, ruleset)
 
     measures = tuple((replace(measure, condition=None), resolved(measure.condition)) for measure in rule.measures)
-    shape = (resolved(rule.when), rule.blocked, rule.key, rule.every_ms, rule.size_ms, measures)
+    shape: tuple[object, ...] = (resolved(rule.when), rule.blocked, rule.key, rule.every_ms, rule.size_ms, measures)
+    quantiles = [(measure.field, measure.condition) for measure in rule.measures if measure.kind == "quantile"]
+    if len(set(quantiles)) < len(quantiles):  # they did not always have their slots in common
+        shape = (*shape, "common slots")
     return sha256(repr(_without_places(shape)).encode()).hexdigest()[:8]
 
 

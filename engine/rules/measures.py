@@ -220,8 +220,6 @@ class _Accumulator(Protocol):
 
     def merge(self, other: Any) -> None: ...
 
-    def result(self) -> object: ...
-
     def to_json(self) -> object: ...
 
 
@@ -259,6 +257,19 @@ class Kept(MeasureKind):
     def decode(self, values: Slots) -> Slots:
         """See MeasureKind."""
         return [self._from_json(values[0])]
+
+
+class Quantiles(Kept):
+    """A quantile of numbers, which others of the same numbers have their share `q` of as well."""
+
+    def __init__(self, q: float) -> None:
+        super().__init__(Quantile, Quantile.from_json)
+        self._q = q
+
+    def result(self, slots: Slots) -> object:
+        """See MeasureKind."""
+        value: float | None = slots[0].result(self._q)
+        return value
 
 
 class ExactDistinct(Kept):
@@ -342,7 +353,7 @@ def _is_number(figure: object) -> TypeGuard[int | float]:
 
 def measure_kind(measure: Measure) -> MeasureKind | None:
     """What accumulates a measure; None for `ratio` and `difference`, which are computed from others when read."""
-    q, n, exact = measure.q or 0.5, measure.n or 10, measure.exact
+    q, n, exact = 0.5 if measure.q is None else measure.q, measure.n or 10, measure.exact
     match measure.kind:
         case "ratio" | "difference":
             return None
@@ -360,7 +371,7 @@ def measure_kind(measure: Measure) -> MeasureKind | None:
             kind = ExactDistinct if exact else Kept
             return kind(lambda: Distinct(exact=exact), lambda value: Distinct.from_json(value, exact=exact))
         case "quantile":
-            return Kept(lambda: Quantile(q), lambda value: Quantile.from_json(value, q))
+            return Quantiles(q)
         case "top":
             return Kept(lambda: Top(n), lambda value: Top.from_json(value, n))
     plugins = entry_points(group="rulemill.measures", name=measure.plugin or measure.kind)

@@ -129,12 +129,11 @@ class Distinct:
 
 
 class Quantile:
-    """The value that a share `q` of the numbers do not exceed: all numbers up to EXACT_QUANTILE, then a KLL sketch."""
+    """The values that shares of the numbers do not exceed: all numbers up to EXACT_QUANTILE, then a KLL sketch."""
 
-    __slots__ = ("_numbers", "_q", "_sketch")
+    __slots__ = ("_numbers", "_sketch")
 
-    def __init__(self, q: float) -> None:
-        self._q = q
+    def __init__(self) -> None:
         self._numbers: list[float] = []
         self._sketch: kll_doubles_sketch | None = None
 
@@ -161,14 +160,14 @@ class Quantile:
             merged.merge(self._sketch)
         self._sketch, self._numbers = merged, []
 
-    def result(self) -> float | None:
+    def result(self, q: float) -> float | None:
         """The smallest number seen that a share `q` of them does not exceed (nearest rank); None before the first."""
         if self._sketch is not None:
-            quantile: float = self._sketch.get_quantile(self._q, inclusive=True)
+            quantile: float = self._sketch.get_quantile(q, inclusive=True)
             return quantile
         if not self._numbers:
             return None
-        rank = math.ceil(self._q * len(self._numbers) - 1e-9)  # 0.07 * 100 is a little more than 7
+        rank = math.ceil(q * len(self._numbers) - 1e-9)  # 0.07 * 100 is a little more than 7
         return sorted(self._numbers)[max(rank, 1) - 1]
 
     def to_json(self) -> object:
@@ -176,9 +175,9 @@ class Quantile:
         return list(self._numbers) if self._sketch is None else _base64(self._sketch.serialize())
 
     @classmethod
-    def from_json(cls, value: object, q: float) -> Self:
+    def from_json(cls, value: object) -> Self:
         """What `to_json` wrote."""
-        state = cls(q)
+        state = cls()
         if isinstance(value, str):
             state._sketch = load_library().kll_doubles_sketch.deserialize(b64decode(value))
         else:

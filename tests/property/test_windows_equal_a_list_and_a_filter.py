@@ -15,6 +15,7 @@ from engine.ports import Group, Partial, StoredPartial
 from engine.rules.aggregation_codegen import AggregationCode, compile_aggregations
 from engine.rules.model import Aggregation, Events, Measure, Path, Ruleset
 from engine.rules.model import Test as Leaf
+from engine.rules.sketches import Quantile
 from engine.testing import ManualClock
 
 SIZE_MS, EVERY_MS = 3_000, 1_000
@@ -37,6 +38,7 @@ MEASURES = (
     Measure("kinds", "distinct", path("v")),
     Measure("median", "quantile", path("v"), q=0.5),
     Measure("top", "top", path("v"), n=3),
+    Measure("lowest", "quantile", path("v"), q=0.0),
     Measure("share", "ratio", of=("right", "n")),
     Measure("gap", "difference", of=("max", "min")),
 )
@@ -126,6 +128,7 @@ def expected(held: Sequence[Event]) -> dict[str, object]:
         "kinds": len(counts),
         "median": sorted(numbers)[math.ceil(len(numbers) / 2) - 1] if numbers else None,  # type: ignore[type-var]
         "top": sorted(counts.values(), reverse=True)[:3],
+        "lowest": min(numbers) if numbers else None,  # type: ignore[type-var]
         "share": right / len(held),
         "gap": high - low if numbers else None,  # type: ignore[operator]  # both are numbers here
     }
@@ -234,3 +237,10 @@ def test_decoding_gives_back_the_meaning_that_was_encoded(stream: list[Event]) -
         once = plan.decode(partial.now)
         row = StoredPartial(partial.group, "me", 1, partial.now, 0, b"")
         assert plan.values(once) == read_values(plan, [row], {"me": 1})[0].values
+
+
+def test_quantiles_of_the_same_numbers_are_kept_once() -> None:
+    (plan,) = TUMBLING.plans
+    slots = plan.initial()
+
+    assert sum(isinstance(slot, Quantile) for slot in slots) == 1

@@ -1,6 +1,7 @@
 """Each measure by itself: what it takes, what it keeps, and what bytes cannot change."""
 
 import json
+from typing import TypeVar
 
 import orjson
 import pytest
@@ -10,11 +11,17 @@ from engine.rules.model import Measure
 from engine.rules.sketches import EXACT_DISTINCT, EXACT_QUANTILE, EXACT_TOP, Distinct, Quantile, Top
 from engine.rules.values import json_bytes
 
+State = TypeVar("State", Distinct, Quantile, Top)
 
-def kept(state: Distinct | Quantile | Top, values: object) -> Distinct | Quantile | Top:
+
+def kept(state: State, values: object) -> State:
     for value in values:  # type: ignore[attr-defined]  # any iterable
         state.add(value)
     return state
+
+
+def quantile(q: float, values: object) -> float | None:
+    return kept(Quantile(), values).result(q)
 
 
 def test_one_as_number_text_and_truth_are_three_distinct_values_and_one_point_zero_is_one() -> None:
@@ -24,7 +31,7 @@ def test_one_as_number_text_and_truth_are_three_distinct_values_and_one_point_ze
 @pytest.mark.parametrize("value", [None, [], {}, float("inf"), float("nan"), object()])
 def test_what_is_no_finite_scalar_is_passed_over(value: object) -> None:
     assert kept(Distinct(), [value]).result() == 0
-    assert kept(Quantile(0.5), [value, True, "7"]).result() is None
+    assert quantile(0.5, [value, True, "7"]) is None
     assert kept(Top(3), [value]).result() == []
 
 
@@ -36,20 +43,29 @@ def test_distinct_is_exact_while_small_and_within_three_percent_of_fifty_thousan
 def test_exact_distinct_stays_exact_after_bytes_and_merging() -> None:
     left, right = kept(Distinct(exact=True), range(4_000)), kept(Distinct(exact=True), range(2_000, 6_000))
     again = Distinct.from_json(orjson.loads(json_bytes(left.to_json())), exact=True)
-    again.merge(right)  # type: ignore[arg-type]  # both are Distinct
+    again.merge(right)
     assert again.result() == 6_000
 
 
 def test_quantile_is_the_nearest_rank_while_small_and_within_two_ranks_in_a_hundred_afterwards() -> None:
-    assert kept(Quantile(0.95), range(1, 101)).result() == 95
-    assert kept(Quantile(0.07), range(1, 101)).result() == 7
-    assert kept(Quantile(0.0), [3, 1, 2]).result() == 1
-    assert kept(Quantile(1.0), [3, 1, 2]).result() == 3
-    assert kept(Quantile(0.95), range(100_000)).result() == pytest.approx(95_000, abs=2_500)
+    assert quantile(0.95, range(1, 101)) == 95
+    assert quantile(0.07, range(1, 101)) == 7
+    assert quantile(0.0, [3, 1, 2]) == 1
+    assert quantile(1.0, [3, 1, 2]) == 3
+    assert quantile(0.95, range(100_000)) == pytest.approx(95_000, abs=2_500)
+
+
+def test_the_lowest_and_the_highest_are_quantiles_too() -> None:
+    for q, expected in ((0.0, 1), (1.0, 3)):
+        measure = measure_kind(Measure("m", "quantile", q=q))
+        assert measure is not None
+        slots = measure.initial()
+        kept(slots[0], [3, 1, 2])
+        assert measure.result(slots) == expected
 
 
 def test_quantile_takes_integers_that_no_float_can_hold() -> None:
-    assert kept(Quantile(0.5), [10**400, -(10**400)] * EXACT_QUANTILE).result() in (
+    assert quantile(0.5, [10**400, -(10**400)] * EXACT_QUANTILE) in (
         1.7976931348623157e308,
         -1.7976931348623157e308,
     )
@@ -59,7 +75,7 @@ def test_top_orders_by_count_then_text_and_finds_the_frequent_ones_among_many() 
     assert kept(Top(2), ["b", "a", "a", "b", "c"]).result() == [{"value": "a", "count": 2}, {"value": "b", "count": 2}]
     rare = [f"r{i}" for i in range(EXACT_TOP * 4)]
     top = kept(Top(2), ["x"] * 5_000 + rare + [7] * 4_000).result()
-    assert [row["value"] for row in top] == ["x", 7]  # type: ignore[union-attr]  # Top's rows
+    assert [row["value"] for row in top] == ["x", 7]
 
 
 @pytest.mark.parametrize("size", [10, 3_000])
