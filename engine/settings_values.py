@@ -117,6 +117,16 @@ def _read_listed_tokens(value: object) -> object:
     return read_tokens(value) if isinstance(value, str) else value
 
 
+def text_of_file(setting: str, path: Path, expected: str) -> str:
+    """The text of the file that a setting names; `expected` says which file to name. Raises SettingsInvalid if it is none that can be read."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise SettingsInvalid(f"`{setting}`: {path} cannot be read: {error.strerror}; name {expected}") from None
+    except UnicodeDecodeError:
+        raise SettingsInvalid(f"`{setting}`: {path} is not text; name {expected}") from None
+
+
 def secret_given(setting: str, value: SecretStr | None, path: Path | None) -> str | None:
     """A secret: the setting's value, or the first line of the file that the setting `<setting>_file` names; None where neither is set.
 
@@ -126,14 +136,7 @@ def secret_given(setting: str, value: SecretStr | None, path: Path | None) -> st
         return None if value is None else value.get_secret_value()
     if value is not None:
         raise SettingsInvalid(f"`{setting}` and `{setting}_file` are both set; remove one of them")
-    try:
-        line = path.read_text("utf-8").partition("\n")[0].removesuffix("\r")
-    except OSError as error:
-        raise SettingsInvalid(
-            f"`{setting}_file`: {path} cannot be read: {error.strerror}; name a file that holds the secret"
-        ) from None
-    except UnicodeDecodeError:
-        raise SettingsInvalid(f"`{setting}_file`: {path} is not text; name a file whose first line is the secret") from None
+    line = text_of_file(f"{setting}_file", path, "a file whose first line is the secret").partition("\n")[0].removesuffix("\r")
     if not line:
         raise SettingsInvalid(f"`{setting}_file`: {path} begins with an empty line; the secret is its first line")
     return line

@@ -243,7 +243,8 @@ async def open_parts(settings: Settings, rules: Rules, member: Membership | None
     explainer = build_explainer(lambda: processor.stages.intake.generation, clock, settings.http.max_event_bytes)
     activity = Activity(clock, thread_busy_ns, processor.stages.answers.ledger.total_ended)
     bodies = BodyBudget(limits.max_bodies_bytes)
-    kept = [pool.kept, bodies.kept, *([store.kept] if isinstance(store, MemoryStateStore) else [])]
+    kept = [part.kept for part in (pool, bodies, shadow) if part is not None]
+    kept += [store.kept] if isinstance(store, MemoryStateStore) else []
     live = LiveParts(
         processor,
         activity,
@@ -286,7 +287,8 @@ def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> Sha
     """The rules that are tried beside those in service, where the settings name a directory of them."""
     if settings.rules.shadow is None:
         return None
-    shadow = ShadowRules(RulesOnDisk(settings.rules.shadow, os.environ, SOURCE_KINDS, clock), clock, onlookers)
+    on_disk = RulesOnDisk(settings.rules.shadow, os.environ, SOURCE_KINDS, clock)
+    shadow = ShadowRules(on_disk, clock, onlookers, settings.processor.remembered_texts)
     shadow.start()
     return shadow
 

@@ -17,7 +17,7 @@ from engine.errors import SettingsInvalid
 from engine.ingress.endpoints import Access
 from engine.ingress.problems import RequestRefused
 from engine.settings import HttpSettings
-from engine.settings_values import read_tokens
+from engine.settings_values import read_tokens, text_of_file
 
 _CHALLENGE: Final = 'Bearer realm="rulemill"'
 
@@ -76,14 +76,9 @@ def access_policy(http: HttpSettings) -> AccessPolicy:
 def _from_file(name: str, path: Path | None) -> tuple[SecretStr, ...]:
     if path is None:
         return ()
+    text = text_of_file(f"http.{name}", path, "a file with one token a line")
     try:
-        tokens = read_tokens(path.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsInvalid(
-            f"`http.{name}`: {path} cannot be read: {error.strerror}; name a file with one token a line"
-        ) from None
-    except UnicodeDecodeError:
-        raise SettingsInvalid(f"`http.{name}`: {path} is not text; name a file with one token a line") from None
+        tokens = read_tokens(text)
     except ValueError as error:
         raise SettingsInvalid(f"`http.{name}`: {path} cannot be used; expected {error}, one a line") from None
     if not tokens:

@@ -218,7 +218,8 @@ class BoundedConnection(HttpToolsProtocol):
             )
             self.cycle = exchange  # type: ignore[assignment] # it stands for one
             headers, self.headers = self.headers, []
-            self.scope.clear()  # type: ignore[attr-defined] # nobody asks for it while the request waits, which may be long for thousands of them
+            # Nobody asks for the scope while the request waits, which may be long for thousands of them.
+            self.scope.clear()  # type: ignore[attr-defined] # it is a dict, typed by what is in it
             self._whole.take(headers, b"".join(pieces), exchange.reply)
 
     def _give_to_application(self, pieces: Sequence[bytes] = ()) -> None:

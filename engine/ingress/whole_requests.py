@@ -22,6 +22,7 @@ from engine.ingress.service import Service
 
 _URL: Final = EVENTS_PATH.encode()
 _FOR_THE_ENDPOINT: Final = frozenset({b"content-encoding", b"expect", b"transfer-encoding", HEADER.lower().encode()})
+_IN_CHUNKS: Final = (b"transfer-encoding", b"chunked")
 _log = logging.getLogger(__name__)
 
 Reply = Callable[[Response], None]
@@ -36,7 +37,11 @@ class WholeRequests:
 
     def suits(self, method: bytes, url: bytes, headers: Headers) -> bool:
         """Whether a request with this head is for here, once its body is there. Names of headers are in lower case."""
-        return url == _URL and method == b"POST" and _FOR_THE_ENDPOINT.isdisjoint([name for name, _ in headers])
+        return (
+            url == _URL
+            and method == b"POST"
+            and _FOR_THE_ENDPOINT.isdisjoint([header[0] for header in headers if header != _IN_CHUNKS])
+        )
 
     def take(self, headers: Headers, body: bytes, reply: Reply) -> None:
         """Take a request that suits. `reply` is called once, now or when the last event has ended; nothing is raised."""

@@ -225,7 +225,11 @@ _KEPT: Final = (
     _kept("rulemill_max_connections", "How many connections may be open.", "max_connections"),
     _kept("rulemill_body_bytes", "Bytes of bodies that are being read.", "body_bytes"),
     _kept("rulemill_body_max_bytes", "How many bytes all bodies that are being read may have.", "body_max_bytes"),
-    _kept("rulemill_remembered_texts", "Answers of tests of texts that the rules in service remember.", "remembered_texts"),
+    _kept(
+        "rulemill_remembered_texts",
+        "Answers of tests of texts that the rules in service, and any in their shadow, remember.",
+        "remembered_texts",
+    ),
     _kept("rulemill_remembered_max_texts", "How many answers all these tests may remember.", "remembered_max_texts"),
     _kept(
         "rulemill_shared_waiting_answers", "Answers of sources that wait to be shared; absent where none are.", "shared_waiting"

@@ -3,6 +3,7 @@
 In: the parts, as they are. Out: a copy of their numbers. Rule of the file: nothing is changed, and nothing waits.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
@@ -28,6 +29,7 @@ from engine.pipeline.generation import Generation
 from engine.pipeline.processor import Processor
 from engine.ports import ContextSource
 from engine.rules.model import Action, Aggregation, Allow, Block, Filter, SendTo, Source, Transform
+from engine.rules.plan import Plan
 
 _PROCESS: Final = ProcessCollector(registry=None)
 PROCESS_FIGURES: Final = (
@@ -102,12 +104,14 @@ def observe(parts: LiveParts) -> Snapshot:
         process=_process(),
         shadow=parts.shadow(),
         claims_forgotten=parts.claims_forgotten(),
-        kept={
-            **parts.kept(),
-            "remembered_texts": len(generation.plan.texts),
-            "remembered_max_texts": generation.plan.texts.most,
-        },
+        kept=_kept(generation.plan, parts),
     )
+
+
+def _kept(plan: Plan, parts: LiveParts) -> dict[str, int]:
+    kept = Counter({"remembered_texts": len(plan.texts), "remembered_max_texts": plan.texts.most})
+    kept.update(parts.kept())
+    return dict(kept)
 
 
 def _counters(counters: Counters) -> Figures:

@@ -48,13 +48,17 @@ class Trial:
 
 
 class ShadowRules:
-    """The ruleset of a second directory. Changed contents are taken up as those of the rules in service are; broken ones leave it as it is."""
+    """The ruleset of a second directory. Changed contents are taken up as those of the rules in service are; broken ones leave it as it is.
 
-    def __init__(self, on_disk: RulesOnDisk, clock: Clock, onlookers: Onlookers) -> None:
+    Each of its tests of texts remembers at most `max_texts` answers.
+    """
+
+    def __init__(self, on_disk: RulesOnDisk, clock: Clock, onlookers: Onlookers, max_texts: int) -> None:
         self.on_disk = on_disk
         self.trial: Trial | None = None
         self.rejected: RejectedRules | None = None
         self._clock = clock
+        self._max_texts = max_texts
         self._lock = asyncio.Lock()
         self._seen = ""
         self._loaded_ms = 0
@@ -91,6 +95,11 @@ class ShadowRules:
         kinds = {f"difference.{kind}": trial.kinds[kind] for kind in KINDS}
         return {"events": trial.events, "differing": trial.differing, "errors": trial.errors, **kinds}
 
+    def kept(self) -> dict[str, int]:
+        """What is kept for the rules that are tried, and its bounds, by name; it comes on top of the same for those in service."""
+        texts = None if self.trial is None else self.trial.plan.texts
+        return {} if texts is None else {"remembered_texts": len(texts), "remembered_max_texts": texts.most}
+
     def as_json(self) -> JsonObject:
         """As `GET /rules/shadow` answers it."""
         trial = self.trial
@@ -122,6 +131,7 @@ class ShadowRules:
             return
         self.rejected, self._findings = None, attempt.compiled.findings
         if self.trial is None or self.trial.plan.id != plan.id:
+            plan.texts.max_texts = self._max_texts
             self.trial, self._loaded_ms = _begun(plan), self._clock.now_ms()
             _log.info("ruleset `%s` is tried in the shadow", plan.id)
 

@@ -1,6 +1,5 @@
 """A working directory with rules, and a service in it."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tests.acceptance.people import PeopleServer
 from tests.acceptance.processes import TIMEOUT_S, Service
 from tests.acceptance.samples import write_rules
+from tests.acceptance.threads import in_a_thread
 
 
 @pytest.fixture
@@ -36,10 +36,6 @@ def client(service: Service) -> Iterator[httpx.Client]:
 @pytest.fixture
 def people() -> Iterator[PeopleServer]:
     """A user service in this process."""
-    with PeopleServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with PeopleServer() as server, in_a_thread(server):
         yield server
         server.answers.set()
-        server.shutdown()
-        thread.join()

@@ -1,7 +1,6 @@
 """Two services that share what they look up: the second does not ask for what the first has found."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import pytest
 
 from tests.acceptance.processes import TIMEOUT_S, Service
 from tests.acceptance.samples import answer, read_lines, write_rules
+from tests.acceptance.threads import in_a_thread
 from tests.redis_servers import own_prefix
 from tools.servers.redis import RedisServer
 
@@ -51,12 +51,8 @@ class PeopleServer(ThreadingHTTPServer):
 
 @pytest.fixture
 def people() -> Iterator[PeopleServer]:
-    with PeopleServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with PeopleServer() as server, in_a_thread(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -26,12 +26,12 @@ CANDIDATE = (
 class Beside:
     """Rules in service, and others in their shadow."""
 
-    def __init__(self, directory: Path, candidate: str = CANDIDATE, active: str = ACTIVE) -> None:
+    def __init__(self, directory: Path, candidate: str = CANDIDATE, active: str = ACTIVE, max_texts: int = 10) -> None:
         self.directory = directory / "candidate"
         self.directory.mkdir()
         self.write(candidate)
         self.onlookers, clock = Onlookers(), SystemClock()
-        self.shadow = ShadowRules(RulesOnDisk(self.directory, {}, {"file"}, clock, 0), clock, self.onlookers)
+        self.shadow = ShadowRules(RulesOnDisk(self.directory, {}, {"file"}, clock, 0), clock, self.onlookers, max_texts)
         self.shadow.start()
         (directory / "active").mkdir()
         (directory / "active" / "rules.yaml").write_text(HEAD + active)
@@ -91,6 +91,19 @@ def test_of_differences_only_the_newest_are_kept(tmp_path: Path) -> None:
     assert shown["differing"] == MAX_DIFFERENCES_KEPT + 5
     assert len(shown["samples"]) == MAX_DIFFERENCES_KEPT
     assert shown["samples"][0]["time"] == "1970-01-01T00:00:01.024Z"
+
+
+def test_texts_that_the_shadow_remembers_are_bounded_as_those_of_the_rules_in_service(tmp_path: Path) -> None:
+    looks = "  f: {when: {a: {matches: '^x'}}, then: {allow: {mark: m}}}\n"
+    beside = Beside(tmp_path, candidate=looks, max_texts=2)
+
+    kept = []
+    for text in ("one", "two", "three"):
+        beside.judge({"a": text})
+        kept.append(beside.shadow.kept())
+
+    assert [figures["remembered_texts"] for figures in kept] == [1, 2, 1]
+    assert {figures["remembered_max_texts"] for figures in kept} == {2}
 
 
 def test_an_error_in_the_shadow_costs_no_event_anything_and_is_counted(tmp_path: Path) -> None:
