@@ -66,10 +66,20 @@ class Group(NamedTuple):
     start_ms: int
 
 
+NO_BASES: Final = (b"", b"")
+
+
+class Base(NamedTuple):
+    """A large part of a partial that changes seldom. There may be two of them, at the places 1 and 2: that of the value, and that of the one before it."""
+
+    place: int
+    value: bytes
+
+
 class Partial(NamedTuple):
     """One owner's accumulator of one group: the value at `seq`, and what was committed before it at `prev_seq`.
 
-    Empty bytes mean an empty accumulator.
+    Empty bytes mean an empty accumulator. `base` is one to write with it; what is at the other place stays.
     """
 
     group: Group
@@ -78,10 +88,11 @@ class Partial(NamedTuple):
     prev_seq: int
     prev: bytes
     expires_ms: int
+    base: Base | None = None
 
 
 class StoredPartial(NamedTuple):
-    """A partial as a reader finds it."""
+    """A partial as a reader finds it, with what is at the two places of its bases."""
 
     group: Group
     owner: str
@@ -89,6 +100,7 @@ class StoredPartial(NamedTuple):
     now: bytes
     prev_seq: int
     prev: bytes
+    bases: tuple[bytes, bytes] = NO_BASES
 
 
 class Told(NamedTuple):

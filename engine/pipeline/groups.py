@@ -4,7 +4,17 @@ import heapq
 from collections.abc import Iterator
 
 from engine.ports import Group, Partial, StoredPartial
-from engine.rules.aggregation_plan import BOOKKEEPING, PLACE, PREV, PREV_SEQ, TOUCHED, AggregationPlan, GroupList
+from engine.rules.aggregation_plan import (
+    BASE,
+    BOOKKEEPING,
+    MOST_BYTES_AT_FIRST,
+    PLACE,
+    PREV,
+    PREV_SEQ,
+    TOUCHED,
+    AggregationPlan,
+    GroupList,
+)
 from engine.rules.keys import key_text
 
 _EVICT_SHARE = 8
@@ -100,7 +110,8 @@ class LiveGroups:
             now = partial.seq <= committed
             value, seq = (partial.now, partial.seq) if now else (partial.prev, partial.prev_seq)
             group = self._place(start_ms, key, seq, value)
-            group[BOOKKEEPING:] = self.plan.decode(value)
+            group[BASE] = self.plan.base_of(value)
+            group[BOOKKEEPING:] = self.plan.decode(value, partial.bases)
         self._missing.clear()
 
     def capture(self, seq: int, now_ms: int) -> Iterator[Partial]:
@@ -112,12 +123,13 @@ class LiveGroups:
         after_start_ms = rule.size_ms + rule.allow_late_ms + rule.retain_ms
         captured = self._captured
         for group in touched:
-            now = bytes(memoryview(encode(group)))  # as it comes from `orjson` it has room for 4 KiB, for as long as it is kept
+            value, base = encode(group)
+            now = bytes(memoryview(value))  # as it comes from `orjson` it has room for 4 KiB, for as long as it is kept
             captured.append((group, now))
             place: Group = group[PLACE]
             expires_ms = place[2] + after_start_ms
             expires_ms = max(expires_ms, kept_ms)
-            yield Partial(place, seq, now, group[PREV_SEQ], group[PREV], expires_ms)
+            yield Partial(place, seq, now, group[PREV_SEQ], group[PREV], expires_ms, base)
 
     def committed(self, seq: int, watermark_ms: int | None) -> None:
         """What was captured is committed: it is what the next capture follows, and may leave memory."""
@@ -132,7 +144,7 @@ class LiveGroups:
             self._drop_oldest(len(self._keys) - max_keys + max_keys // _EVICT_SHARE)
 
     def _place(self, start_ms: int, key: object, seq: int, value: bytes) -> GroupList:
-        group: GroupList = [0, seq, value, self._name(start_ms, key), *self.plan.initial()]
+        group: GroupList = [0, seq, value, self._name(start_ms, key), 0, MOST_BYTES_AT_FIRST, *self.plan.initial()]
         self.panes.setdefault(start_ms, {})[key] = group
         self.groups += 1
         self._keys[key] = self._keys.get(key, 0) + 1

@@ -7,15 +7,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from engine.ports import StoredPartial
-from engine.rules.measures import MeasureKind, Slots, combine, measure_kind, merged
+from engine.ports import Base, StoredPartial
+from engine.rules.measures import Kept, MeasureKind, Slots, combine, measure_kind, merged
 from engine.rules.model import Aggregation, Condition, Measure, Path, Ruleset
 from engine.rules.normalise import normalise
+from engine.rules.sketches import Accumulator
 from engine.rules.values import json_bytes
 from engine.rules.windows import panes_of, window_starts
 
@@ -27,7 +28,17 @@ PREV: Final = 2
 """The bytes that were last committed, and at which seq."""
 PLACE: Final = 3
 """The group's name, a `Group`."""
-BOOKKEEPING: Final = 4
+BASE: Final = 4
+"""At which place the base is that the group's value rests on; 0 for none."""
+MOST_BYTES: Final = 5
+"""How long the group's value may become before there is another base."""
+BOOKKEEPING: Final = 6
+
+MOST_BYTES_AT_FIRST: Final = 1_024
+_KEPT: Final = ("distinct", "quantile", "top")
+_TAIL_BYTES: Final = 512
+_TAIL_SHARE: Final = 8
+"""The tails may have so many bytes, or one in so many of those of the base, before there is another."""
 
 
 class WindowValues(NamedTuple):
@@ -59,7 +70,8 @@ class AggregationPlan:
     """One aggregation, ready to accumulate. `state_id` names its state: it changes when the state's meaning does.
 
     `figures` has the measures in the order written; `combinations` are those made of two others. `plain`: what was encoded without a null is
-    decoded as it stands. `topic` is where its closed windows go; None where they are not published.
+    decoded as it stands. `kept`: those slots whose measures have a base and a tail. `topic` is where its closed windows go; None where they are
+    not published.
     """
 
     rule: Aggregation
@@ -67,25 +79,31 @@ class AggregationPlan:
     kinds: tuple[MeasureKind, ...]
     slots_of: Mapping[str, tuple[MeasureKind, int]]
     initial: Callable[[], Slots]
-    encode: Callable[[GroupList], bytes]
+    encode: Callable[[GroupList], tuple[bytes, Base | None]]
     figures: tuple[Figure, ...]
     combinations: tuple[Combination, ...]
     plain: bool
+    kept: tuple[int, ...]
     topic: str | None = None
 
-    def decode(self, value: bytes) -> Slots:
+    def decode(self, value: bytes, bases: tuple[bytes, bytes]) -> Slots:
         """The measures' slots that `encode` wrote; empty bytes are an empty accumulator."""
         if not value:
             return self.initial()
         values = _loads(value)
-        if self.plain and b"null" not in value:
-            return values
+        if not self.kept:
+            return values if self.plain and b"null" not in value else _decoded(self.kinds, values)
+        base_at, *values = values
+        parts = iter(_loads(bases[base_at - 1]) if base_at else repeat(None))
         slots: Slots = []
-        at = 0
         for kind in self.kinds:
-            slots += kind.decode(values[at : at + kind.width])
-            at += kind.width
+            own = values[len(slots) : len(slots) + kind.width]
+            slots += [kind.read(next(parts), own[0])] if isinstance(kind, Kept) else kind.decode(own)
         return slots
+
+    def base_of(self, value: bytes) -> int:
+        """At which place the base is that an encoded value rests on; 0 for none."""
+        return int(value[1:2]) if self.kept and value else 0
 
     def values(self, slots: Slots) -> dict[str, object]:
         """Every measure's figure, in the order written."""
@@ -99,6 +117,7 @@ def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
     """Lay out the groups of an aggregation of this ruleset."""
     slots_of = _slots(rule.measures)
     kinds = tuple({at: kind for kind, at in slots_of.values()}.values())
+    kept = tuple(sorted({at for kind, at in slots_of.values() if isinstance(kind, Kept)}))
     topic = None if rule.emit is None else ruleset.routes[rule.emit.to].topic
     state_id = f"{rule.id}@{fingerprint(rule, ruleset)}"
     return AggregationPlan(
@@ -107,10 +126,11 @@ def plan_aggregation(rule: Aggregation, ruleset: Ruleset) -> AggregationPlan:
         kinds,
         slots_of,
         _initial(kinds),
-        _encoder(kinds),
+        _encoder(kinds, kept),
         tuple(_figure(measure, slots_of) for measure in rule.measures),
         tuple(Combination(measure.name, measure.kind, measure.of) for measure in rule.measures if measure.of is not None),
         all(kind.plain for kind in kinds),
+        kept,
         topic,
     )
 
@@ -148,6 +168,8 @@ def fingerprint(rule: Aggregation, ruleset: Ruleset) -> str:
     quantiles = [(measure.field, measure.condition) for measure in rule.measures if measure.kind == "quantile"]
     if len(set(quantiles)) < len(quantiles):  # they did not always have their slots in common
         shape = (*shape, "common slots")
+    if any(measure.kind in _KEPT for measure in rule.measures):  # they did not always have a base and a tail
+        shape = (*shape, "base and tail")
     return sha256(repr(_without_places(shape)).encode()).hexdigest()[:8]
 
 
@@ -162,7 +184,7 @@ def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committe
     for partial in stored:
         value = committed_value(partial, committed)
         if value:
-            start_ms, slots = partial.group.start_ms, plan.decode(value)
+            start_ms, slots = partial.group.start_ms, plan.decode(value, partial.bases)
             panes[start_ms] = merged(plan.kinds, panes[start_ms], slots) if start_ms in panes else slots
     size_ms, every_ms = plan.rule.size_ms, plan.rule.every_ms
     if size_ms == every_ms:
@@ -174,7 +196,7 @@ def read_values(plan: AggregationPlan, stored: Sequence[StoredPartial], committe
         total = plan.initial()
         for pane in panes_of(start, size_ms, every_ms):
             if pane in encoded:
-                total = merged(plan.kinds, total, plan.decode(encoded[pane]))
+                total = merged(plan.kinds, total, _decoded(plan.kinds, _loads(encoded[pane])))
         windows.append(WindowValues(start, start + size_ms, plan.values(total)))
     return windows
 
@@ -187,7 +209,7 @@ def read_window(
     for partial in sorted(stored, key=lambda row: (row.group.start_ms, row.owner)):
         value = committed_value(partial, committed)
         if value:
-            slots = plan.decode(value)
+            slots = plan.decode(value, partial.bases)
             total = slots if total is None else merged(plan.kinds, total, slots)
     return None if total is None else WindowValues(start_ms, start_ms + plan.rule.size_ms, plan.values(total))
 
@@ -198,17 +220,40 @@ def _initial(kinds: Sequence[MeasureKind]) -> Callable[[], Slots]:
     return lambda: [slot for kind in kinds for slot in kind.initial()]
 
 
-def _encoder(kinds: Sequence[MeasureKind]) -> Callable[[GroupList], bytes]:
-    if all(kind.plain for kind in kinds):
-        return lambda group: json_bytes(group[BOOKKEEPING:])
-    written = _written(kinds)
-    return lambda group: json_bytes(written(group[BOOKKEEPING:]))
+def _encoder(kinds: Sequence[MeasureKind], kept: Sequence[int]) -> Callable[[GroupList], tuple[bytes, Base | None]]:
+    """What writes a group: its slots, or where its base is and its slots, with tails for what is in the base."""
+    written = _written(kinds, but=Kept)
+    if not kept:
+        return lambda group: (json_bytes(written(group[BOOKKEEPING:])), None)
+
+    def encode(group: GroupList) -> tuple[bytes, Base | None]:
+        slots = written(group[BOOKKEEPING:])
+        accumulators: list[Accumulator] = [slots[at] for at in kept]
+        if not any(accumulator.base_is_due for accumulator in accumulators):
+            for at, accumulator in zip(kept, accumulators, strict=True):
+                slots[at] = accumulator.tail()
+            value = json_bytes([group[BASE], *slots])
+            if len(value) <= group[MOST_BYTES]:
+                return value, None
+        base = json_bytes([accumulator.to_json() for accumulator in accumulators])
+        group[BASE] = 2 if group[BASE] == 1 else 1
+        for at in kept:
+            slots[at] = []
+        value = json_bytes([group[BASE], *slots])
+        group[MOST_BYTES] = len(value) + max(_TAIL_BYTES, len(base) // _TAIL_SHARE)
+        return value, Base(group[BASE], base)
+
+    return encode
 
 
-def _written(kinds: Sequence[MeasureKind]) -> Callable[[Slots], Slots]:
-    """A function that turns slots into JSON values, in place; most are as they are."""
+def _written(kinds: Sequence[MeasureKind], but: type[MeasureKind] | tuple[()] = ()) -> Callable[[Slots], Slots]:
+    """A function that turns slots into JSON values, in place; most are as they are, and `but` are left."""
     ends = list(accumulate(kind.width for kind in kinds))
-    others = [(kind.encode, slice(end - kind.width, end)) for kind, end in zip(kinds, ends, strict=True) if not kind.plain]
+    others = [
+        (kind.encode, slice(end - kind.width, end))
+        for kind, end in zip(kinds, ends, strict=True)
+        if not kind.plain and not isinstance(kind, but)
+    ]
 
     def replaced(slots: Slots) -> Slots:
         for encode, place in others:
@@ -216,6 +261,14 @@ def _written(kinds: Sequence[MeasureKind]) -> Callable[[Slots], Slots]:
         return slots
 
     return replaced
+
+
+def _decoded(kinds: Sequence[MeasureKind], values: Slots) -> Slots:
+    """The slots of JSON values."""
+    slots: Slots = []
+    for kind in kinds:
+        slots += kind.decode(values[len(slots) : len(slots) + kind.width])
+    return slots
 
 
 def _loads(value: bytes) -> Slots:

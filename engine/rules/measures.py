@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from math import isfinite, nan
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
-from engine.rules.model import Measure
-from engine.rules.sketches import Distinct, Quantile, Top
+from engine.rules.model import Measure, Scalar
+from engine.rules.sketches import Accumulator, Distinct, Quantile, Top
 from engine.rules.values import MISSING
 
 Slots = list[Any]
@@ -215,20 +215,12 @@ class Edge(MeasureKind):
         return slots[1]
 
 
-class _Accumulator(Protocol):
-    def add(self, value: object) -> None: ...
-
-    def merge(self, other: Any) -> None: ...
-
-    def to_json(self) -> object: ...
-
-
 class Kept(MeasureKind):
     """A measure that keeps an object of its own in its slot: distinct, quantile, top."""
 
     plain = False
 
-    def __init__(self, make: Callable[[], _Accumulator], from_json: Callable[[object], _Accumulator]) -> None:
+    def __init__(self, make: Callable[[], Accumulator], from_json: Callable[[object], Accumulator]) -> None:
         self._make = make
         self._from_json = from_json
 
@@ -257,6 +249,13 @@ class Kept(MeasureKind):
     def decode(self, values: Slots) -> Slots:
         """See MeasureKind."""
         return [self._from_json(values[0])]
+
+    def read(self, base: object, tail: Sequence[Scalar]) -> Accumulator:
+        """What was written as a base, None where there is none, and the values since."""
+        accumulator = self._make() if base is None else self._from_json(base)
+        for value in tail:
+            accumulator.add(value)
+        return accumulator
 
 
 class Quantiles(Kept):

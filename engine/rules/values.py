@@ -102,26 +102,9 @@ def canonical_text(value: object) -> str:
     return value if type(value) is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-class JsonText:
-    """A part of a value that is JSON already: `text`."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-
-
 def json_bytes(value: object) -> bytes:
     """The value as compact JSON. Integers beyond 64 bits, which `orjson` refuses, are written in full: sums grow that far."""
     try:
-        return orjson.dumps(value, default=_as_written)
+        return orjson.dumps(value)
     except orjson.JSONEncodeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_read_again).encode()
-
-
-def _as_written(value: JsonText) -> orjson.Fragment:
-    return orjson.Fragment(value.text)
-
-
-def _read_again(value: JsonText) -> object:
-    return json.loads(value.text)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

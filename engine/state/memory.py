@@ -6,8 +6,22 @@ Rule of the file: the plainest reading of the store's contract; a request is one
 from collections.abc import AsyncIterator, Sequence
 from itertools import islice
 from operator import itemgetter
+from typing import NamedTuple
 
-from engine.ports import HELD, Change, Claim, Clock, CommittedClaim, Group, Judgement, Partial, StoredPartial, Told
+from engine.ports import (
+    HELD,
+    NO_BASES,
+    Base,
+    Change,
+    Claim,
+    Clock,
+    CommittedClaim,
+    Group,
+    Judgement,
+    Partial,
+    StoredPartial,
+    Told,
+)
 
 _EXPIRY_STEP_MS = 60_000
 _ClaimRow = tuple[int, str, int, int, str, int]
@@ -22,6 +36,11 @@ class _OwnerRow:
         self.deadline_ms = deadline_ms
         self.ended = False
         self.expires_ms = deadline_ms
+
+
+class _PartialRow(NamedTuple):
+    stored: StoredPartial
+    expires_ms: int
 
 
 class MemoryStateStore:
@@ -39,7 +58,7 @@ class MemoryStateStore:
         self._claims: dict[str, _ClaimRow] = {}
         self._expiring: dict[int, list[str]] = {}
         self._owners: dict[str, _OwnerRow] = {}
-        self._partials: dict[str, dict[tuple[int, str], dict[str, Partial]]] = {}
+        self._partials: dict[str, dict[tuple[int, str], dict[str, _PartialRow]]] = {}
         self._announced: dict[str, dict[int, dict[str, int]]] = {}
         self.claims_forgotten = 0
 
@@ -115,33 +134,35 @@ class MemoryStateStore:
         for partial in partials:
             group = partial.group
             rows = self._partials.setdefault(group.aggregation, {}).setdefault((group.start_ms, group.key), {})
-            stored = rows.get(owner)
-            if stored is None or stored.seq <= partial.seq:
-                rows[owner] = partial
+            there = rows.get(owner)
+            if there is None or there.stored.seq <= partial.seq:
+                bases = _bases(partial.base, NO_BASES if there is None else there.stored.bases)
+                stored = StoredPartial(group, owner, partial.seq, partial.now, partial.prev_seq, partial.prev, bases)
+                rows[owner] = _PartialRow(stored, partial.expires_ms)
 
     async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
         """See StateStore."""
         found: list[StoredPartial | None] = []
         for group in groups:
-            partial = self._partials.get(group.aggregation, {}).get((group.start_ms, group.key), {}).get(owner)
-            found.append(_stored(owner, partial) if partial else None)
+            row = self._rows(group).get(owner)
+            found.append(None if row is None else row.stored)
         return found
 
     async def partials(self, aggregation: str, key: str, from_ms: int, to_ms: int) -> list[StoredPartial]:
         """See StateStore."""
         panes = self._partials.get(aggregation, {})
         starts = sorted(start_ms for start_ms, other in panes if other == key and from_ms <= start_ms < to_ms)
-        return [_stored(owner, partial) for start in starts for owner, partial in panes[start, key].items()]
+        return [row.stored for start in starts for row in panes[start, key].values()]
 
     async def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
         """See StateStore."""
         panes = self._partials.get(aggregation, {})
         for place in sorted([place for place in panes if from_ms <= place[0] < to_ms], key=itemgetter(1, 0)):
-            yield [_stored(owner, partial) for owner, partial in panes[place].items()]
+            yield [row.stored for row in panes[place].values()]
 
     async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
         """See StateStore."""
-        return [[_stored(owner, partial) for owner, partial in self._rows(group).items()] for group in groups]
+        return [[row.stored for row in self._rows(group).values()] for group in groups]
 
     async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
         """See StateStore."""
@@ -158,7 +179,9 @@ class MemoryStateStore:
     async def withdraw(self, told: Sequence[Told]) -> None:
         """See StateStore."""
         for window, panes in told:
-            rows = [(seqs.get(owner, -1), row.seq) for pane, seqs in panes.items() for owner, row in self._rows(pane).items()]
+            rows = [
+                (seqs.get(owner, -1), row.stored.seq) for pane, seqs in panes.items() for owner, row in self._rows(pane).items()
+            ]
             if all(there <= looked_at for looked_at, there in rows):
                 self._strike_out(window)
 
@@ -177,7 +200,7 @@ class MemoryStateStore:
         now_ms = self._clock.now_ms()
         removed = self._sweep_claims(now_ms, limit)
         for panes in self._partials.values():
-            due = [place for place, rows in panes.items() if max(p.expires_ms for p in rows.values()) < now_ms]
+            due = [place for place, rows in panes.items() if max(row.expires_ms for row in rows.values()) < now_ms]
             for place in islice(due, max(0, limit - removed)):
                 del panes[place]
                 removed += 1
@@ -191,7 +214,7 @@ class MemoryStateStore:
     async def close(self) -> None:
         """See StateStore."""
 
-    def _rows(self, group: Group) -> dict[str, Partial]:
+    def _rows(self, group: Group) -> dict[str, _PartialRow]:
         return self._partials.get(group.aggregation, {}).get((group.start_ms, group.key), {})
 
     def _strike_out(self, window: Group) -> None:
@@ -242,5 +265,7 @@ class MemoryStateStore:
             self.claims_forgotten += 1
 
 
-def _stored(owner: str, partial: Partial) -> StoredPartial:
-    return StoredPartial(partial.group, owner, *partial[1:5])
+def _bases(written: Base | None, there: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    if written is None:
+        return there
+    return (written.value, there[1]) if written.place == 1 else (there[0], written.value)

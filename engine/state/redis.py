@@ -11,7 +11,17 @@ from engine.errors import StoreUnavailable
 from engine.ports import Change, Claim, CommittedClaim, Group, Judgement, Partial, StoredPartial, Told
 from engine.redis_client import REDIS_FAILURES, failure_text
 from engine.settings import RedisSettings
-from engine.state.redis_keys import TAGS, RedisKeys, read_claim, read_note, read_partial, write_claim, write_note, write_partial
+from engine.state.redis_keys import (
+    TAGS,
+    RedisKeys,
+    read_claim,
+    read_note,
+    read_partial,
+    read_partials,
+    write_claim,
+    write_note,
+    write_partial,
+)
 from engine.state.redis_nodes import Call, Cluster, Nodes, OneServer
 from engine.state.redis_scripts import ANNOUNCE, CLAIM, END, GROUPS, JUDGE, KEEP, OPEN, OWN, PARTIALS, SETTLE, WITHDRAW
 
@@ -111,7 +121,8 @@ class RedisStateStore:
                 partial = partials[place]
                 _, windows = self._keys.windows(partial.group.aggregation, partial.group.key)
                 names += (tagged[place][1], windows)
-                arguments += (write_partial(partial), partial.group.start_ms, partial.expires_ms)
+                base_at, base = partial.base or (0, b"")
+                arguments += (write_partial(partial), partial.group.start_ms, partial.expires_ms, base_at, base)
             calls.append(Call(names[0], PARTIALS.call(names, arguments)))
         await self._aggregates.write(calls)
 
@@ -123,7 +134,10 @@ class RedisStateStore:
             names = [tagged[place][1] for place in part]
             calls.append(Call(names[0], OWN.call(names, [owner])))
         values = in_order(parts, await self._aggregates.ask(calls))
-        return [None if value is None else read_partial(group, owner, value) for group, value in zip(groups, values, strict=True)]
+        return [
+            None if value is None else read_partial(group, owner, value, (first or b"", second or b""))
+            for group, (value, first, second) in zip(groups, values, strict=True)
+        ]
 
     async def partials(self, aggregation: str, key: str, from_ms: int, to_ms: int) -> list[StoredPartial]:
         """See StateStore."""
@@ -238,8 +252,7 @@ class RedisStateStore:
             calls.append(Call(names[0], GROUPS.call(names, [])))
         fields = in_order(parts, await self._aggregates.ask(calls))
         return [
-            [read_partial(group, owner.decode(), value) for owner, value in zip(row[::2], row[1::2], strict=True)]
-            for group, row in zip(groups, fields, strict=True)
+            read_partials(group, dict(zip(row[::2], row[1::2], strict=True))) for group, row in zip(groups, fields, strict=True)
         ]
 
     async def _next_keys(self, aggregation: str, after: str | None) -> list[str]:

@@ -6,6 +6,7 @@ cluster keeps it: one of 64 numbers for claims and groups, so that one call serv
 
 import struct
 from binascii import crc_hqx
+from collections.abc import Mapping
 from typing import Final
 
 from engine.ports import Claim, Group, Partial, StoredPartial
@@ -94,11 +95,20 @@ def write_partial(partial: Partial) -> bytes:
     return _HEAD.pack(partial.seq, partial.prev_seq, len(partial.now)) + partial.now + partial.prev
 
 
-def read_partial(group: Group, owner: str, value: bytes) -> StoredPartial:
-    """A partial as `write_partial` wrote it."""
+def read_partial(group: Group, owner: str, value: bytes, bases: tuple[bytes, bytes]) -> StoredPartial:
+    """A partial as `write_partial` wrote it, and its bases as they are."""
     seq, prev_seq, length = _HEAD.unpack_from(value)
     middle = _HEAD.size + length
-    return StoredPartial(group, owner, seq, value[_HEAD.size : middle], prev_seq, value[middle:])
+    return StoredPartial(group, owner, seq, value[_HEAD.size : middle], prev_seq, value[middle:], bases)
+
+
+def read_partials(group: Group, fields: Mapping[bytes, bytes]) -> list[StoredPartial]:
+    """All owners' partials of a group, of which these are all fields: `OWNER`, and its bases at `1:OWNER` and `2:OWNER`."""
+    return [
+        read_partial(group, name.decode(), value, (fields.get(b"1:" + name, b""), fields.get(b"2:" + name, b"")))
+        for name, value in fields.items()
+        if b":" not in name
+    ]
 
 
 def write_note(window: Group) -> str:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 _CLAIM_COLUMNS = "owner, seq, checksum, mark, takeovers"
 _PARTIAL_COLUMNS = "aggregation, key, start_ms, owner, seq, now, prev_seq, prev"
+_BASES = "aggregation = partial.aggregation AND key = partial.key AND start_ms = partial.start_ms AND owner = partial.owner"
+_STORED = f"{_PARTIAL_COLUMNS}, " + ", ".join(f"(SELECT value FROM base WHERE {_BASES} AND place = {place})" for place in (1, 2))
 _SCAN_ROWS = 1_000
 # Short ones: where several workers write, the file is free for a moment after each commit, and whoever sleeps through it waits for the next.
 _LOCK_WAITS_MS = (1, 2, *[5] * 800)
@@ -88,19 +90,27 @@ class SqliteStateStore:
     async def write_partials(self, owner: str, partials: Sequence[Partial]) -> None:
         """See StateStore."""
         rows = [(*p.group, owner, p.seq, p.now, p.prev_seq, p.prev, p.expires_ms) for p in partials]
-        await self._write(
-            lambda db: db.executemany(
+        bases = [(*p.group, owner, p.base.place, p.seq, p.base.value) for p in partials if p.base is not None]
+
+        def write(db: sqlite3.Connection) -> None:
+            db.executemany(
                 f"INSERT INTO partial ({_PARTIAL_COLUMNS}, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET seq = excluded.seq, now = excluded.now, prev_seq = excluded.prev_seq,"
                 " prev = excluded.prev, expires_ms = max(expires_ms, excluded.expires_ms)"
                 " WHERE excluded.seq >= seq",
                 rows,
             )
-        )
+            db.executemany(
+                "INSERT INTO base (aggregation, key, start_ms, owner, place, seq, value) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET seq = excluded.seq, value = excluded.value WHERE excluded.seq >= seq",
+                bases,
+            )
+
+        await self._write(write)
 
     async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
         """See StateStore."""
-        sql = f"SELECT {_PARTIAL_COLUMNS} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ? AND owner = ?"
+        sql = f"SELECT {_STORED} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ? AND owner = ?"
 
         def look(db: sqlite3.Connection) -> list[StoredPartial | None]:
             rows = (db.execute(sql, (*group, owner)).fetchone() for group in groups)
@@ -111,7 +121,7 @@ class SqliteStateStore:
     async def partials(self, aggregation: str, key: str, from_ms: int, to_ms: int) -> list[StoredPartial]:
         """See StateStore."""
         sql = (
-            f"SELECT {_PARTIAL_COLUMNS} FROM partial"
+            f"SELECT {_STORED} FROM partial"
             " WHERE aggregation = ? AND key = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms"
         )
         return await self._read(lambda db: [_stored(r) for r in db.execute(sql, (aggregation, key, from_ms, to_ms))])
@@ -119,7 +129,7 @@ class SqliteStateStore:
     async def scan(self, aggregation: str, from_ms: int, to_ms: int) -> AsyncIterator[list[StoredPartial]]:
         """See StateStore."""
         sql = (
-            f"SELECT {_PARTIAL_COLUMNS} FROM partial"
+            f"SELECT {_STORED} FROM partial"
             " WHERE aggregation = ? AND (key, start_ms, owner) > (?, ?, ?) AND start_ms >= ? AND start_ms < ?"
             " ORDER BY key, start_ms, owner LIMIT ?"
         )
@@ -141,7 +151,7 @@ class SqliteStateStore:
 
     async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
         """See StateStore."""
-        sql = f"SELECT {_PARTIAL_COLUMNS} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?"
+        sql = f"SELECT {_STORED} FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?"
         return await self._read(lambda db: [[_stored(row) for row in db.execute(sql, tuple(group))] for group in groups])
 
     async def announce(self, windows: Sequence[Group], expires_ms: int) -> None:
@@ -317,6 +327,7 @@ def _claims_of(db: sqlite3.Connection, digests: Sequence[bytes]) -> Iterator[tup
         yield from db.execute(sql, (*part, *([part[0]] * (width - len(part)))))
 
 
-def _stored(row: tuple[str, str, int, str, int, bytes, int, bytes]) -> StoredPartial:
-    aggregation, key, start_ms, owner, seq, now, prev_seq, prev = row
-    return StoredPartial(Group(aggregation, key, start_ms), owner, seq, now, prev_seq, prev)
+def _stored(row: tuple[str, str, int, str, int, bytes, int, bytes, bytes | None, bytes | None]) -> StoredPartial:
+    aggregation, key, start_ms, owner, seq, now, prev_seq, prev, *bases = row
+    first, second = (base or b"" for base in bases)
+    return StoredPartial(Group(aggregation, key, start_ms), owner, seq, now, prev_seq, prev, (first, second))

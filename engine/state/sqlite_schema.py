@@ -35,6 +35,16 @@ CREATE TABLE IF NOT EXISTS partial (
     expires_ms INTEGER NOT NULL,
     PRIMARY KEY (aggregation, key, start_ms, owner)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS base (
+    aggregation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (aggregation, key, start_ms, owner, place)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS announced (
     aggregation TEXT NOT NULL,
     start_ms INTEGER NOT NULL,

@@ -40,6 +40,7 @@ class Sweeper:
         rows = self._db.execute(sql, (*self._after_group, limit)).fetchall()
         self._after_group = rows[-1][:3] if len(rows) == limit else ("", "", 0)
         due = [tuple(row[:3]) for row in rows if row[3] < now_ms]
+        self._delete("DELETE FROM base WHERE aggregation = ? AND key = ? AND start_ms = ?", due)
         return self._delete("DELETE FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?", due)
 
     def _notes(self, now_ms: int, limit: int) -> int:

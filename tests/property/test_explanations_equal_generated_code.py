@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from engine.event import FilterCounts, JsonObject
 from engine.pipeline.aggregate import Aggregator, read_values
-from engine.ports import StoredPartial
 from engine.rules.aggregation_codegen import compile_aggregations
 from engine.rules.codegen import compile_filters
 from engine.rules.model import Aggregation, Condition, Filter, Measure
@@ -17,6 +16,7 @@ from engine.rules.model import Test as Leaf
 from engine.rules.tallies import tallies
 from engine.rules.verdicts import judge
 from engine.testing import ManualClock
+from tests.partials import as_stored
 from tests.property.filter_rules import PATHS, bodies, conditions, decisions, enriched, event_of, filters, ruleset_of
 
 
@@ -74,7 +74,7 @@ def test_the_windows_that_an_explanation_names_are_those_that_count_the_event(
     code = compile_aggregations(ruleset)
     aggregator = Aggregator(code, ManualClock())
     aggregator.add([event], None)
-    partials = [StoredPartial(p.group, "o", p.seq, p.now, p.prev_seq, p.prev) for p in aggregator.capture(1)]
+    partials = [as_stored("o", p) for p in aggregator.capture(1)]
 
     windows = read_values(code.plans[0], partials, {"o": 1})
     assert list(tally.windows) == [(window.start_ms, window.end_ms) for window in windows]

@@ -17,6 +17,7 @@ from engine.rules.model import Aggregation, Events, Measure, Path, Ruleset
 from engine.rules.model import Test as Leaf
 from engine.rules.sketches import Quantile
 from engine.testing import ManualClock
+from tests.partials import as_stored
 
 SIZE_MS, EVERY_MS = 3_000, 1_000
 CALCULATIONS = settings(max_examples=60, deadline=None)
@@ -92,7 +93,7 @@ class Rows:
 
     def write(self, owner: str, partials: Sequence[Partial]) -> None:
         for p in partials:
-            self.rows[p.group, owner] = StoredPartial(p.group, owner, p.seq, p.now, p.prev_seq, p.prev)
+            self.rows[p.group, owner] = as_stored(owner, p, self.rows.get((p.group, owner)))
 
     def windows(self, code: AggregationCode, key: str, committed: dict[str, int]) -> list[WindowValues]:
         found = [row for (group, _), row in self.rows.items() if group.key == key]
@@ -234,8 +235,8 @@ def _filled(stream: list[Event]) -> Aggregator:
 def test_decoding_gives_back_the_meaning_that_was_encoded(stream: list[Event]) -> None:
     plan = TUMBLING.plans[0]
     for partial in _filled(stream).capture(1):
-        once = plan.decode(partial.now)
-        row = StoredPartial(partial.group, "me", 1, partial.now, 0, b"")
+        row = as_stored("me", partial)
+        once = plan.decode(row.now, row.bases)
         assert plan.values(once) == read_values(plan, [row], {"me": 1})[0].values
 
 

@@ -10,7 +10,7 @@ from engine.ports import StoredPartial
 from engine.rules.aggregation_plan import AggregationPlan
 from engine.rules.times import format_nearest
 from tests.simulation.laws import Laws
-from tests.simulation.world import World, as_stored
+from tests.simulation.world import World
 
 
 class EmissionLaws(Laws):
@@ -85,7 +85,7 @@ class EmissionLaws(Laws):
 
     def _by_key(self, plan: AggregationPlan) -> dict[str, list[StoredPartial]]:
         keys: defaultdict[str, list[StoredPartial]] = defaultdict(list)
-        for owner, partial in self._world.store.partial_rows():
+        for partial in self._world.store.partial_rows():
             if partial.group.aggregation == plan.state_id:
-                keys[partial.group.key].append(as_stored(owner, partial))
+                keys[partial.group.key].append(partial)
         return keys

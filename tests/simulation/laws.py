@@ -3,8 +3,8 @@
 from collections import Counter
 
 from engine.pipeline.aggregate import read_values
-from engine.ports import Partial
-from tests.simulation.world import World, as_stored
+from engine.ports import StoredPartial
+from tests.simulation.world import World
 
 
 class LawBroken(AssertionError):
@@ -18,8 +18,8 @@ class Laws:
         self._world = world
         self._counts: Counter[str] = Counter()
         self._claims: dict[str, list[tuple[object, ...]]] = {}
-        self._partials: dict[tuple[str, object, int], bytes] = {}
-        self._read: dict[tuple[tuple[str, Partial, int], ...], int] = {}  # by what stood in the store: most steps change little
+        self._partials: dict[tuple[str, object, int], tuple[bytes, bytes]] = {}
+        self._read: dict[tuple[tuple[StoredPartial, int], ...], int] = {}  # by what stood in the store: most steps change little
         self._ids = sorted({_identity(event) for client in world.clients for event in client.events})
         self._blocked = {_identity(event) for client in world.clients for event in client.events if b'"bad":true' in event}
 
@@ -117,10 +117,14 @@ class Laws:
                 self._broken(6, f"claim {key} was deleted")
 
     def _partials_of_a_commit_never_change(self) -> None:
-        for owner, partial in self._world.store.partial_rows():
-            place = (owner, partial.group, partial.seq)
-            if self._partials.setdefault(place, partial.now) != partial.now:
-                self._broken(8, f"owner {owner} wrote group {partial.group} at seq {partial.seq} with two values")
+        plans = {plan.state_id: plan for plan in self._world.plan.aggregations.values()}
+        for group, owner, seq, now, prev_seq, prev, bases in self._world.store.partial_rows():
+            plan = plans[group.aggregation]
+            for number, value in ((seq, now), (prev_seq, prev)):
+                base_at = plan.base_of(value)
+                whole = (value, bases[base_at - 1] if base_at else b"")
+                if self._partials.setdefault((owner, group, number), whole) != whole:
+                    self._broken(8, f"what owner {owner} wrote of group {group} at seq {number} has changed")
 
     def _merged(self) -> Counter[str]:
         return Counter({key.removeprefix("id:"): number for key, number in self._values("per_event").items()})
@@ -132,16 +136,18 @@ class Laws:
         """The count of each group by key, read in one instant."""
         rule = self._world.plan.aggregations[aggregation]
         found: Counter[str] = Counter()
-        by_key: dict[str, list[tuple[str, Partial]]] = {}
-        for owner, partial in self._world.store.partial_rows():
+        by_key: dict[str, list[StoredPartial]] = {}
+        for partial in self._world.store.partial_rows():
             if partial.group.aggregation == rule.state_id:
-                by_key.setdefault(partial.group.key, []).append((owner, partial))
+                by_key.setdefault(partial.group.key, []).append(partial)
         for key, rows in by_key.items():
-            state = tuple((owner, partial, self._world.store.committed_of(owner)) for owner, partial in rows)
+            state = tuple((partial, self._world.store.committed_of(partial.owner)) for partial in rows)
             if state not in self._read:
-                stored = [as_stored(owner, partial) for owner, partial, _ in state]
-                committed = {owner: number for owner, _, number in state}
-                self._read[state] = sum(int(str(window.values["n"])) for window in read_values(rule, stored, committed))
+                windows = read_values(rule, rows, {partial.owner: number for partial, number in state})
+                for window in windows:
+                    if window.values.get("texts", window.values["n"]) != window.values["n"]:
+                        self._broken(8, f"the base and the tail of group {key} do not belong together: {window.values}")
+                self._read[state] = sum(int(str(window.values["n"])) for window in windows)
             found[key] = self._read[state]
         return found
 

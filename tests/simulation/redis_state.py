@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import redis
 
-from engine.ports import Group, Partial
+from engine.ports import Group, StoredPartial
 from engine.settings import RedisSettings
 from engine.settings_values import RedisAddress
 from engine.state.redis import RedisStateStore
-from engine.state.redis_keys import read_claim, read_partial
+from engine.state.redis_keys import read_claim, read_partials
 from engine.state.redis_nodes import Call, Nodes
 
 
@@ -26,7 +26,7 @@ class Picture(NamedTuple):
 
     owners: dict[str, Owner]
     claims: dict[str, tuple[object, ...]]
-    partials: list[tuple[str, Partial]]
+    partials: list[StoredPartial]
 
 
 class Watched:
@@ -80,8 +80,8 @@ class SharedRedis(RedisStateStore):
         """Every claim's value, without its time."""
         return self._seen.claims
 
-    def partial_rows(self) -> list[tuple[str, Partial]]:
-        """Every partial with its owner."""
+    def partial_rows(self) -> list[StoredPartial]:
+        """See SharedState."""
         return self._seen.partials
 
     def committed_of(self, owner: str) -> int:
@@ -100,7 +100,7 @@ class SharedRedis(RedisStateStore):
 
     def _look(self) -> Picture:
         claims, aggregates = self._look_at_claims, self._look_at_aggregates
-        owners, values, partials = dict[str, Owner](), dict[str, tuple[object, ...]](), list[tuple[str, Partial]]()
+        owners, values, partials = dict[str, Owner](), dict[str, tuple[object, ...]](), list[StoredPartial]()
         for name in claims.scan_iter(f"{self._prefix}:o:*", count=1_000):
             record: Any = claims.hgetall(name)
             owners[name.decode().partition("{")[2][:-1]] = Owner(int(record[b"c"]), b"e" in record, int(record[b"d"]))
@@ -112,7 +112,5 @@ class SharedRedis(RedisStateStore):
             key, _, start = rest.rpartition(":")
             group = Group(aggregation, key, int(start))
             fields: Any = aggregates.hgetall(name)
-            for owner, value in fields.items():
-                stored = read_partial(group, owner.decode(), value)
-                partials.append((stored.owner, Partial(group, *stored[2:], 0)))
+            partials += read_partials(group, fields)
         return Picture(owners, values, partials)

@@ -26,6 +26,8 @@ from tools.servers.redis import RedisServer
 SEEDS = int(os.environ.get("RULEMILL_SEEDS", "40"))
 REDIS_SEEDS = max(1, SEEDS // 20)
 IDS = ("e1", "e2", "e3", "e4", "b1")
+LONG = 300
+"""So often an event's identity is its text, and two or three texts make another base due."""
 RULES = """
 version: 1
 events: {type: event_type, time: at, key: user, max_skew: {future: none, past: none}, types: {answer: {}}}
@@ -35,7 +37,7 @@ filters:
   bad: {when: {bad: true}, then: {block: {reason: bad}}}
 aggregations:
   per_event: {key: {id: id}, window: {tumbling: 1h}, blocked: COUNTED, max_keys: 1000, measures: {n: count}}
-  all: {key: {}, window: {tumbling: 1h}, blocked: COUNTED, max_keys: 1000, measures: {n: count}}
+  all: {key: {}, window: {tumbling: 1h}, blocked: COUNTED, max_keys: 1000, measures: {n: count, texts: {distinct: text}}}
 """
 MIXES = {
     "no faults": Faults(),
@@ -67,7 +69,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Pla
 
 def line(identity: str) -> bytes:
     bad = "true" if identity.startswith("b") else "false"
-    return f'{{"event_type":"answer","id":"{identity}","user":"u","at":{EVENT_TIME_MS},"bad":{bad}}}'.encode()
+    return f'{{"event_type":"answer","id":"{identity}","user":"u","at":{EVENT_TIME_MS},"bad":{bad},"text":"{identity * LONG}"}}'.encode()
 
 
 def some_clients(seed: int) -> list[Client]:

@@ -18,7 +18,7 @@ from tests.redis_time import ServerTime
 from tests.simulation.emission_laws import EmissionLaws
 from tests.simulation.redis_state import SharedRedis
 from tests.simulation.run import run
-from tests.simulation.test_delivery_protocol import MIXES, REDIS_SEEDS, RULES, SEEDS
+from tests.simulation.test_delivery_protocol import LONG, MIXES, REDIS_SEEDS, RULES, SEEDS
 from tests.simulation.world import EVENT_TIME_MS, Client, World
 from tools.servers.redis import RedisServer
 
@@ -26,7 +26,7 @@ HOUR_MS = 3_600_000
 HOURS = {"e1": 0, "e2": 0, "e3": 1, "e4": 1, "e5": 2, "e6": 3, "b1": 1}
 HOPPING = "  hopping: {key: {}, window: {hopping: 2h, every: 1h}, max_keys: 1000, measures: {n: count}}\n"
 ROUTES = "routes: {windows: {topic: windows}}\n"
-EMITTING = (RULES + HOPPING).replace("measures: {n: count}", "measures: {n: count}, emit: {to: windows}") + ROUTES
+EMITTING = (RULES + HOPPING).replace("max_keys: 1000,", "max_keys: 1000, emit: {to: windows},") + ROUTES
 EMISSION_SEEDS = max(1, SEEDS // 13)
 
 
@@ -40,7 +40,7 @@ def plan_for(directory: Path, on_failure: str, counted: str) -> Plan:
 
 def line(identity: str) -> bytes:
     bad, at_ms = "true" if identity.startswith("b") else "false", EVENT_TIME_MS + HOURS[identity] * HOUR_MS
-    return f'{{"event_type":"answer","id":"{identity}","user":"u","at":{at_ms},"bad":{bad}}}'.encode()
+    return f'{{"event_type":"answer","id":"{identity}","user":"u","at":{at_ms},"bad":{bad},"text":"{identity * LONG}"}}'.encode()
 
 
 def some_clients(seed: int) -> list[Client]:

@@ -18,7 +18,7 @@ from engine.errors import EgressUnavailable
 from engine.event import Outcome, Record, Refusal, Submission
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
-from engine.ports import Partial, StateStore, StoredPartial
+from engine.ports import StateStore, StoredPartial
 from engine.rules.plan import Plan
 from engine.state.memory import MemoryStateStore
 from engine.testing import ManualClock, RecordingDeadLetters
@@ -43,8 +43,8 @@ class SharedState(StateStore, Protocol):
     def claim_rows(self) -> dict[str, tuple[object, ...]]:
         """Every claim's value, without its time."""
 
-    def partial_rows(self) -> list[tuple[str, Partial]]:
-        """Every partial with its owner."""
+    def partial_rows(self) -> list[StoredPartial]:
+        """Every partial."""
 
     def committed_of(self, owner: str) -> int:
         """The committed number of an owner."""
@@ -71,19 +71,14 @@ class SharedStore(MemoryStateStore):
         """See SharedState."""
         return {key: row[1:] for key, row in self._claims.items()}
 
-    def partial_rows(self) -> list[tuple[str, Partial]]:
+    def partial_rows(self) -> list[StoredPartial]:
         """See SharedState."""
         panes = [rows for aggregation in self._partials.values() for rows in aggregation.values()]
-        return [(owner, partial) for rows in panes for owner, partial in rows.items()]
+        return [row.stored for rows in panes for row in rows.values()]
 
     def committed_of(self, owner: str) -> int:
         """See SharedState."""
         return self._owners[owner].committed if owner in self._owners else 0
-
-
-def as_stored(owner: str, partial: Partial) -> StoredPartial:
-    """A partial as a reader finds it."""
-    return StoredPartial(partial.group, owner, partial.seq, partial.now, partial.prev_seq, partial.prev)
 
 
 @dataclass(eq=False)

@@ -1,5 +1,6 @@
 -- Write an owner's partials, never over one of a higher batch number. KEYS, two for each partial: its group's, and the list of its key's windows.
--- ARGV: the owner; then for each partial its value, which begins with the number in 8 bytes, the start of its window, and when it expires, in ms.
+-- ARGV: the owner; then for each partial its value, which begins with the number in 8 bytes, the start of its window, when it expires, in ms, and
+-- a base with its place, 1 or 2, or 0 for none.
 -- The list has each window with the time when it expires: what has expired leaves it when the next one comes in.
 local owner = ARGV[1]
 local time = redis.call('TIME')
@@ -11,10 +12,14 @@ end
 
 for i = 1, #KEYS / 2 do
     local group, windows = KEYS[2 * i - 1], KEYS[2 * i]
-    local value, start, expires_ms = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+    local value, start, expires_ms, base_at, base = unpack(ARGV, 5 * i - 3, 5 * i + 1)
     local stored = redis.call('HGET', group, owner)
     if not stored or struct.unpack('>I8', stored) <= struct.unpack('>I8', value) then
-        redis.call('HSET', group, owner, value)
+        if base_at == '0' then
+            redis.call('HSET', group, owner, value)
+        else
+            redis.call('HSET', group, owner, value, base_at .. ':' .. owner, base)
+        end
         if ends_before(group, expires_ms - now_ms) then
             redis.call('PEXPIREAT', group, expires_ms)
             redis.call('ZREMRANGEBYSCORE', windows, '-inf', now_ms)

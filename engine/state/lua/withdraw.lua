@@ -13,8 +13,8 @@ local function next_pane_has_news()
     local stored = redis.call('HGETALL', KEYS[key])
     key = key + 1
     for i = 1, #stored, 2 do
-        local seq = seen[stored[i]]
-        if not seq or struct.unpack('>I8', stored[i + 1]) > seq then
+        local seq, is_base = seen[stored[i]], stored[i]:find(':', 1, true)
+        if not is_base and (not seq or struct.unpack('>I8', stored[i + 1]) > seq) then
             return true
         end
     end

@@ -15,6 +15,7 @@ from engine.rules.aggregation_codegen import AggregationCode, compile_aggregatio
 from engine.rules.model import Aggregation, Condition, Events, Measure, Path, Route, Ruleset, Use
 from engine.rules.model import Test as Leaf
 from engine.testing import ManualClock
+from tests.partials import as_stored
 
 HOUR = 3_600_000
 SUBMISSION = Submission([b"{}"], input_name="test", received_ms=0, size_bytes=2, done=lambda _: None)
@@ -40,7 +41,7 @@ def make_code(*rules: Aggregation, conditions: dict[str, Condition] | None = Non
 
 
 def stored(partials: Sequence[Partial]) -> list[StoredPartial]:
-    return [StoredPartial(p.group, "me", p.seq, p.now, p.prev_seq, p.prev) for p in partials]
+    return [as_stored("me", p) for p in partials]
 
 
 def figures(code: AggregationCode, partials: Sequence[Partial]) -> dict[str, dict[str, object]]:
