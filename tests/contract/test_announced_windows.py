@@ -57,7 +57,7 @@ async def test_a_window_of_several_panes_is_struck_out_only_where_all_of_them_we
     await store.write_partials("o1", [partial(3, b"[1]", group=panes[0]), partial(3, b"[1]", group=panes[1])])
     await store.announce([panes[0], window(0, "k2")], 2**50)
     looked_at = {panes[0]: {"o1": 3}, panes[1]: {"o1": 3}, panes[2]: dict[str, int]()}
-    await store.write_partials("o2", [partial(1, b"[1]", group=panes[2])])
+    await store.write_partials("o2", [partial(1, b"[1]", group=panes[2], base=(1, b"[]"))])
 
     await store.withdraw([Told(panes[0], looked_at), Told(window(0, "k2"), {})])
     assert await store.announced("hourly@1", 0, 1_000) == panes[:1]

@@ -215,6 +215,32 @@ async def test_a_partial_is_never_written_over_by_an_older_one(store: StateStore
     assert await store.own_partials("o1", [group]) == [StoredPartial(group, "o1", 5, b"new", 3, b"old")]
 
 
+async def test_a_base_stays_until_another_is_written_at_its_place_and_every_look_brings_both(store: StateStore) -> None:
+    group = Group("hits@1", "user:1", 0)
+    await store.write_partials("o1", [partial(1, b"[1]", group=group, base=(1, b"first"))])
+    await store.write_partials("o1", [partial(2, b"[2]", 1, b"[1]", group=group, base=(2, b"second"))])
+    await store.write_partials("o1", [partial(3, b"[3]", 2, b"[2]", group=group)])
+    await store.write_partials("o2", [partial(1, b"[4]", group=group)])
+    ours = StoredPartial(group, "o1", 3, b"[3]", 2, b"[2]", (b"first", b"second"))
+    theirs = StoredPartial(group, "o2", 1, b"[4]", 0, b"", (b"", b""))
+
+    assert await store.own_partials("o1", [group]) == [ours]
+    assert sorted(await store.partials("hits@1", "user:1", 0, 1)) == [ours, theirs]
+    assert [sorted(rows) async for rows in store.scan("hits@1", 0, 1)] == [[ours, theirs]]
+    assert [sorted(rows) for rows in await store.partials_of([group])] == [[ours, theirs]]
+
+
+async def test_a_base_is_never_written_over_by_an_older_one(store: StateStore) -> None:
+    group = Group("hits@1", "user:1", 0)
+    for seq, base in ((1, (1, b"first")), (2, (2, b"second")), (3, (1, b"third"))):
+        await store.write_partials("o1", [partial(seq, b"[]", group=group, base=base)])
+    await store.write_partials("o1", [partial(1, b"[]", group=group, base=(1, b"first"))])
+
+    [row] = await store.partials("hits@1", "user:1", 0, 1)
+
+    assert row.bases == (b"third", b"second")
+
+
 async def test_a_partial_is_read_by_key_and_range_over_all_owners(store: StateStore) -> None:
     first, second, other = Group("hits@1", "user:1", 0), Group("hits@1", "user:1", 60), Group("hits@1", "user:2", 0)
     await store.write_partials(
@@ -249,7 +275,7 @@ async def test_a_sweep_removes_what_has_expired_and_nothing_else(store: StateSto
     await store.open("here", LEASE_MS)
     await claim(store, "gone", 1, "short", ttl_ms=60_000)
     await claim(store, "gone", 1, "long", ttl_ms=HOUR_MS)
-    await store.write_partials("gone", [partial(1, b"", group=old, expires_ms=now_ms + 60_000)])
+    await store.write_partials("gone", [partial(1, b"", group=old, expires_ms=now_ms + 60_000, base=(1, b"b"))])
     await store.write_partials("gone", [partial(1, b"x", group=kept, expires_ms=now_ms + 60_000)])
     await store.write_partials("here", [partial(1, b"y", group=kept, expires_ms=now_ms + HOUR_MS)])
     await store.keep("here", 3, LEASE_MS, now_ms + HOUR_MS)

@@ -144,6 +144,26 @@ def test_capture_carries_what_was_committed_before_it() -> None:
     assert aggregator.capture(9) == []
 
 
+def test_a_commit_writes_what_is_new_of_a_sketch_and_any_two_commits_can_be_read() -> None:
+    number = Measure("p", "quantile", field=path("number"), q=0.5)
+    code = make_code(replace(RULE, measures=(COUNT, Measure("users", "distinct", field=path("number")), number)))
+    aggregator, row, written = Aggregator(code, ManualClock()), None, 0
+    for seq in range(1, 1_001):
+        aggregator.add([make_event(user="u", number=seq)], None)
+        [partial] = aggregator.capture(seq)
+        aggregator.committed(seq)
+        row = as_stored("me", partial, row)
+        written += len(partial.now) + len(partial.prev) + (0 if partial.base is None else len(partial.base.value))
+        for committed in (seq, seq - 1) if seq > 1 else (seq,):
+            [window] = read_values(code.plans[0], [row], {"me": committed})
+            assert (window.values["n"], window.values["users"]) == (committed, committed)
+            assert window.values["p"] == pytest.approx(committed / 2, abs=1 + committed / 50)
+
+    assert row is not None
+    assert min(map(len, row.bases)) > 4_000, "what each commit would write otherwise, and more"
+    assert written / 1_000 < 1_500
+
+
 def test_a_partial_outlives_its_window_and_its_last_writing_by_the_retention() -> None:
     clock = ManualClock(5 * HOUR)
     aggregator = Aggregator(make_code(replace(RULE, allow_late_ms=10, retain_ms=7)), clock)

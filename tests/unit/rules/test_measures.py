@@ -6,12 +6,12 @@ from typing import TypeVar
 import orjson
 import pytest
 
-from engine.rules.measures import combine, measure_kind, merged
+from engine.rules.measures import Kept, combine, measure_kind, merged
 from engine.rules.model import Measure
-from engine.rules.sketches import EXACT_DISTINCT, EXACT_QUANTILE, EXACT_TOP, Distinct, Quantile, Top
+from engine.rules.sketches import EXACT_DISTINCT, EXACT_QUANTILE, EXACT_TOP, MAX_TAIL, Accumulator, Distinct, Quantile, Top
 from engine.rules.values import json_bytes
 
-State = TypeVar("State", Distinct, Quantile, Top)
+State = TypeVar("State", bound=Accumulator)
 
 
 def kept(state: State, values: object) -> State:
@@ -91,6 +91,39 @@ def test_merging_leaves_the_other_as_it_was_and_bytes_keep_the_meaning(kind: str
     assert measure.result(again) == before
     merged([measure], left, right)
     assert measure.result(right) == before
+
+
+@pytest.mark.parametrize("size", [10, 200, 3_000])
+@pytest.mark.parametrize("kind", ["distinct", "quantile", "top"])
+def test_a_base_and_the_tail_since_read_as_what_was_written(kind: str, size: int) -> None:
+    measure = measure_kind(Measure("m", kind, q=0.9, n=5))
+    assert isinstance(measure, Kept)
+    slots = measure.initial()
+    kept(slots[0], range(size))
+    base = json.loads(json_bytes(slots[0].to_json()))
+    kept(slots[0], [True, "new", "new", 1.5, 7])
+
+    again = measure.read(base, json.loads(json_bytes(slots[0].tail())))
+
+    assert not slots[0].base_is_due
+    assert measure.result([again]) == measure.result(slots)
+    assert kept(again, ["newer"]).tail() == kept(slots[0], ["newer"]).tail()
+
+
+@pytest.mark.parametrize("kind", ["distinct", "quantile", "top"])
+def test_a_tail_is_bounded_and_says_when_it_is_not_all_there_is_since_the_base(kind: str) -> None:
+    measure = measure_kind(Measure("m", kind, q=0.9, n=5))
+    assert isinstance(measure, Kept)
+    [accumulator] = measure.initial()
+    kept(accumulator, range(3_000))
+    accumulator.to_json()
+
+    kept(accumulator, range(3_000, 3_000 + MAX_TAIL))
+    told = accumulator.base_is_due
+    kept(accumulator, [10_000])
+
+    assert (told, accumulator.base_is_due) == (False, True)
+    assert len(accumulator.tail()) <= MAX_TAIL
 
 
 @pytest.mark.parametrize(
