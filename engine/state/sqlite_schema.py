@@ -1,7 +1,8 @@
 """The tables of the SQLite store and how its file is opened.
 
 A claim is found by a 128-bit digest of its key: rows are small and of one width, which makes writing them a third
-cheaper than keys as text.
+cheaper than keys as text. The table of bases has its keys in an index apart: a look for a key reads whole rows where
+these are in the index, and bases are large.
 """
 
 PRAGMAS = ("journal_mode = WAL", "temp_store = MEMORY", "wal_autocheckpoint = 8000")
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS base (
     seq INTEGER NOT NULL,
     value BLOB NOT NULL,
     PRIMARY KEY (aggregation, key, start_ms, owner, place)
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS announced (
     aggregation TEXT NOT NULL,
     start_ms INTEGER NOT NULL,
