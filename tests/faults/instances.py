@@ -42,6 +42,9 @@ _LOOK_S: Final = 0.2
 _USER: Final = "stranger"
 """Who may do nothing but what `allow_writing` gives."""
 
+_IDENTITIES: Final = "      ids: {distinct: id, exact: true}\n"
+"""A measure of which a commit writes what is new, and only now and then all there is."""
+
 _ENDED: Final = ("accepted", "duplicate", "blocked", "rejected", "retry", "in_flight")
 
 
@@ -136,7 +139,8 @@ def site(
             place = directory / f"instance-{number}"
             place.mkdir(parents=True)
             rules = write_rules(place / "rules") / "rules.yaml"
-            rules.write_text(rules.read_text().replace("ttl: 24h}", "ttl: 24h, on_store_failure: reject}"))
+            text = rules.read_text().replace("ttl: 24h}", "ttl: 24h, on_store_failure: reject}")
+            rules.write_text(text.replace("    measures:\n", f"    measures:\n{_IDENTITIES}"))
             if emit:
                 emitting(rules, topic=windows, late="{allow: 0s, then: count}")
             instances.append(stack.enter_context(Service(place, **variables)))

@@ -75,7 +75,7 @@ def _missing(load: Load, records: list[Event]) -> list[str]:
 
 def _counted(site: Site, records: list[Event]) -> list[str]:
     """Every instance shows what a recount of the topic comes to, with each id once."""
-    expected = recount(list({record["id"]: record for record in records}.values()))
+    expected = _recounted(records)
     found = []
     for number, instance in enumerate(site.instances):
         shown: Groups = {}
@@ -92,13 +92,18 @@ def _counted(site: Site, records: list[Event]) -> list[str]:
     return found
 
 
+def _recounted(records: list[Event]) -> Groups:
+    """What the rules count of these records, each id once."""
+    groups = recount(list({record["id"]: record for record in records}.values()))
+    return {group: {"ids": figures["answers"], **figures} for group, figures in groups.items()}
+
+
 def _closed(site: Site, records: list[Event]) -> list[str]:
     """Every window that event time has passed is told, in the end, as a recount of the topic comes to; waits until it is so."""
     if not site.windows:
         return []
     last_ms = max(record["at"] for record in records)
-    once = list({record["id"]: record for record in records}.values())
-    expected = {window: figures for window, figures in recount(once).items() if window[1] < last_ms - last_ms % WINDOW_MS}
+    expected = {window: figures for window, figures in _recounted(records).items() if window[1] < last_ms - last_ms % WINDOW_MS}
     give_up_s = time.monotonic() + _WINDOWS_S
     while (told := last_revisions(site.closed_windows())) != expected and time.monotonic() < give_up_s:
         time.sleep(_LOOK_S)
