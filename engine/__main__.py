@@ -1,7 +1,5 @@
 """`python -m engine` is `rulemill`."""
 
-import sys
+from engine.cli.main import command
 
-from engine.cli.main import main
-
-sys.exit(main())
+command()

@@ -10,9 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
-from engine.cli.ending import ended
+from engine.cli.ending import ended, leave
 
 COMMANDS: Final = {
     "serve": "run the service",
@@ -28,6 +28,11 @@ COMMANDS: Final = {
     "config": "the settings in force, and where each came from",
 }
 """What each command does. It is the module of its name here, whose `add_parser` describes the arguments and says what runs."""
+
+
+def command() -> NoReturn:
+    """Be the `rulemill` command."""
+    leave(main())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

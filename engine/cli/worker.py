@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from engine.app import SOURCE_KINDS
-from engine.cli.ending import ended
+from engine.cli.ending import ended, leave
 from engine.cli.serve import Rules, open_parts, run_engine, uvicorn_config
 from engine.clock import SystemClock
 from engine.operations.logs import set_up_logs
@@ -121,4 +121,4 @@ class _Ending:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
