@@ -129,7 +129,9 @@ def _letters(settings: Settings) -> Path:
 
 
 def _tell(chosen: LetterChoice) -> None:
-    """Say on standard error what was left out."""
+    """Say on standard error what was left out, and when there is nothing."""
+    if not chosen.taken and not chosen.replayed:
+        print(f"there are no such letters in {chosen.path}", file=sys.stderr)
     if chosen.replayed:
         print(f"{chosen.replayed} more were replayed; `--all` takes them as well", file=sys.stderr)
     for fault in chosen.faults:

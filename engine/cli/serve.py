@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 
-import uvicorn
 import uvloop
 
 import engine
@@ -32,7 +31,7 @@ from engine.ingress.explain_endpoint import explain_endpoints
 from engine.ingress.http import create_app
 from engine.ingress.queries import queries
 from engine.ingress.request_body import BodyBudget
-from engine.ingress.server import Server, address_of, listen, server_config
+from engine.ingress.server import Server, ServerConfig, address_of, listen, server_config
 from engine.ingress.shadow_endpoints import shadow_endpoints
 from engine.operations.activity import Activity
 from engine.operations.demo_traffic import send_traffic
@@ -146,9 +145,7 @@ async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets
         _log.warning("%s", DISABLED)
         await server.serve(sockets=sockets)
         return 0
-    parts.kept.append(
-        lambda: {"connections": len(server.server_state.connections), "max_connections": settings.http.max_connections}
-    )
+    parts.kept.append(server.kept)
     watching = asyncio.create_task(parts.activity.watch(), name="activity")
     running = asyncio.create_task(parts.processor.run(), name="processor")
     running.add_done_callback(lambda _: server.give_up())
@@ -293,7 +290,7 @@ def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> Sha
     return shadow
 
 
-def uvicorn_config(settings: Settings, parts: Parts) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, parts: Parts) -> ServerConfig:
     """How uvicorn serves one worker."""
     app = create_app(parts.service, parts.endpoints, access_policy(settings.http), parts.witness, parts.bodies)
     return server_config(

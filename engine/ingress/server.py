@@ -39,13 +39,19 @@ def address_of(listening: socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_config(app: Application, http: HttpSettings, stop_timeout_s: int, *, access_log: bool = False) -> uvicorn.Config:
+class ServerConfig(uvicorn.Config):
+    """What uvicorn is told, and how many connections may be open, which may be fewer than the settings say."""
+
+    max_connections: int
+
+
+def server_config(app: Application, http: HttpSettings, stop_timeout_s: int, *, access_log: bool = False) -> ServerConfig:
     """How uvicorn serves the application, with a log line for each request where `access_log` says so. The process may open as many files as the system lets it from here on."""
     whole = None if access_log else app.whole  # it is uvicorn that writes those lines
     bounds = ConnectionBounds(
         _connections(http.max_connections), http.max_head_bytes, http.read_timeout_ms / 1000, http.keep_alive_ms / 1000
     )
-    return uvicorn.Config(
+    config = ServerConfig(
         app,
         http=partial(BoundedConnection, bounds=bounds, leaving=set(), whole=whole),  # type: ignore[arg-type] # it is only called
         ws="none",
@@ -56,6 +62,8 @@ def server_config(app: Application, http: HttpSettings, stop_timeout_s: int, *, 
         server_header=False,
         timeout_graceful_shutdown=stop_timeout_s,
     )
+    config.max_connections = bounds.max_connections
+    return config
 
 
 def _connections(wanted: int) -> int:
@@ -82,6 +90,14 @@ def _raise_open_files() -> int:
 
 class Server(uvicorn.Server):
     """A server that leaves signals to us: it is stopped by `stop`, and the process ends with the engine's own code."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        super().__init__(config)
+        self._max_connections = config.max_connections
+
+    def kept(self) -> dict[str, int]:
+        """Connections that are open, and how many may be."""
+        return {"connections": len(self.server_state.connections), "max_connections": self._max_connections}
 
     def stop(self) -> None:
         """Take no more connections, and return from `serve` when the open requests are answered."""

@@ -229,9 +229,11 @@ def _encoder(kinds: Sequence[MeasureKind], kept: Sequence[int]) -> Callable[[Gro
     def encode(group: GroupList) -> tuple[bytes, Base | None]:
         slots = written(group[BOOKKEEPING:])
         accumulators: list[Accumulator] = [slots[at] for at in kept]
-        if not any(accumulator.base_is_due for accumulator in accumulators):
-            for at, accumulator in zip(kept, accumulators, strict=True):
-                slots[at] = accumulator.tail()
+        is_due = False
+        for at, accumulator in zip(kept, accumulators, strict=True):
+            is_due |= accumulator.base_is_due
+            slots[at] = accumulator.tail()
+        if not is_due:
             value = json_bytes([group[BASE], *slots])
             if len(value) <= group[MOST_BYTES]:
                 return value, None

@@ -250,11 +250,11 @@ class Kept(MeasureKind):
         """See MeasureKind."""
         return [self._from_json(values[0])]
 
-    def read(self, base: object, tail: Sequence[Scalar]) -> Accumulator:
+    def read(self, base: object, tail: Sequence[Scalar | list[bool]]) -> Accumulator:
         """What was written as a base, None where there is none, and the values since."""
         accumulator = self._make() if base is None else self._from_json(base)
         for value in tail:
-            accumulator.add(value)
+            accumulator.add(value[0] if isinstance(value, list) else value)
         return accumulator
 
 

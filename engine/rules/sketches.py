@@ -59,8 +59,8 @@ class Accumulator(Protocol):
     def merge(self, other: Any) -> None:
         """Take in all that the other has seen."""
 
-    def tail(self) -> Sequence[Scalar]:
-        """The values since the last base."""
+    def tail(self) -> Sequence[Member]:
+        """The values since the last base; JSON has booleans among them as arrays of one."""
 
     def to_json(self) -> object:
         """The base, from now on, of all there is."""
@@ -111,12 +111,13 @@ class Distinct:
         """The number of different values, to about 1 % beyond EXACT_DISTINCT."""
         return len(self.members) if self._sketch is None else round(self._as_sketch().get_estimate())
 
-    def tail(self) -> list[Scalar]:
+    def tail(self) -> list[Member]:
         """The values since the last base, in the order in which they came."""
         if self._sketch is not None:
-            return list(map(_plain, self._tail))
-        newest_first = islice(reversed(self.members), len(self.members) - self._in_base)
-        return list(map(_plain, newest_first))[::-1]
+            return list(self._tail)
+        if not self._in_base:
+            return list(self.members)
+        return list(islice(reversed(self.members), len(self.members) - self._in_base))[::-1]
 
     def to_json(self) -> object:
         """The base, from now on, of all there is: a list of scalars, booleans as arrays of one, or a sketch as text."""
@@ -289,9 +290,9 @@ class Top:
         rows.sort(key=lambda row: (-row[0], row[1]))
         return [{"value": value, "count": count} for count, _, value in rows[: self._n]]
 
-    def tail(self) -> list[Scalar]:
+    def tail(self) -> list[Member]:
         """The values since the last base, each as often as it came."""
-        return list(map(_plain, self._tail))
+        return self._tail.copy()
 
     def to_json(self) -> object:
         """The base, from now on, of all there is: a list of scalars and their counts by turns, or a sketch as text."""

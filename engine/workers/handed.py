@@ -8,9 +8,7 @@ from collections.abc import Callable
 from socket import recv_fds, socket
 from typing import Any, Final
 
-import uvicorn
-
-from engine.ingress.server import Server
+from engine.ingress.server import Server, ServerConfig
 from engine.workers.sharing import ENDED, TAKEN
 
 _MOST_FILES: Final = 16
@@ -29,7 +27,7 @@ class _OpenConnections(set[Any]):
 class HandedServer(Server):
     """A server that listens nowhere: it serves the connections that come over `end`."""
 
-    def __init__(self, config: uvicorn.Config, end: socket) -> None:
+    def __init__(self, config: ServerConfig, end: socket) -> None:
         super().__init__(config)
         self._end = end
         self._opening: set[asyncio.Task[None]] = set()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.acceptance import processes
 from tests.acceptance.crews import connections
 from tests.acceptance.people import PeopleServer
 from tests.acceptance.processes import TIMEOUT_S, Service
@@ -80,6 +81,19 @@ def test_every_bound_on_memory_has_its_gauges_right_across_workers(project: Path
     assert (idle["rulemill_shared_waiting_answers"], idle["rulemill_shared_max_waiting_answers"]) == (0, 70 * WORKERS)
     assert "rulemill_memory_claims" not in idle
     assert reading["rulemill_connections"] == 4 + WORKERS
+
+
+def test_where_fewer_files_may_be_open_the_gauge_says_how_many_connections_that_leaves(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *processes.COMMAND]
+    monkeypatch.setattr(processes, "COMMAND", limited)
+    with Service(project, HTTP_MAX_CONNECTIONS="5000") as service, httpx.Client(base_url=service.url) as client:
+        figures = scrape(client)
+
+    possible = int(figures["rulemill_max_connections"])
+    assert 0 < possible < 300
+    assert f"may open no more files than for {possible}" in service.log
 
 
 def test_the_store_in_memory_says_how_many_claims_it_keeps(project: Path) -> None:

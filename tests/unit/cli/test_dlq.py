@@ -9,11 +9,12 @@ from engine.cli.main import main
 
 @pytest.mark.parametrize("arguments", [("ls",), ("ls", "--by", "stage"), ("replay",)])
 def test_without_letters_there_is_nothing_to_do(
-    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
     assert main(["dlq", *arguments]) == 0
+    assert "there are no such letters in " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
