@@ -154,7 +154,9 @@ async def run_engine(settings: Settings, parts: "Parts", server: Server, sockets
     watching.cancel()
     if traffic is not None:
         traffic.cancel()
-    return await _drain(parts.processor, running, settings.processor.shutdown_timeout_ms)
+    await _drain(parts.processor, running, settings.processor.shutdown_timeout_ms)
+    await server.part()
+    return 0
 
 
 def _keep_collector_away() -> None:
@@ -164,13 +166,13 @@ def _keep_collector_away() -> None:
     gc.set_threshold(*_COLLECTOR)
 
 
-async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms: int) -> int:
+async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms: int) -> None:
     """See everything taken to its end; what is not there in time is left to be sent again."""
     processor.drain()
     done, _ = await asyncio.wait([running], timeout=timeout_ms / 1000)
     if done:
         running.result()
-        return 0
+        return
     in_flight = processor.in_flight()
     if deferred := len(processor.stages.deferred):
         _log.warning(
@@ -184,7 +186,6 @@ async def _drain(processor: Processor, running: "asyncio.Task[None]", timeout_ms
         _log.warning("%d events had not ended after %d ms; their senders are told to send again", in_flight - kept, timeout_ms)
     if kept:
         _log.warning("%d events that were answered as received are kept as dead letters; replay them", kept)
-    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +294,4 @@ def _shadow(settings: Settings, clock: SystemClock, onlookers: Onlookers) -> Sha
 def uvicorn_config(settings: Settings, parts: Parts) -> ServerConfig:
     """How uvicorn serves one worker."""
     app = create_app(parts.service, parts.endpoints, access_policy(settings.http), parts.witness, parts.bodies)
-    return server_config(
-        app, settings.http, max(1, settings.processor.shutdown_timeout_ms // 1000), access_log=settings.log.access
-    )
+    return server_config(app, settings.http, settings.processor.shutdown_timeout_ms / 1000, access_log=settings.log.access)

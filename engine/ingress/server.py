@@ -4,6 +4,7 @@ In: an application and the settings. Out: a socket to listen on, and a configura
 own is said by us, or not at all.
 """
 
+import asyncio
 import logging
 import resource
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from engine.settings import HttpSettings
 
 _BACKLOG: Final = 2048
 _FILES_FOR_OTHERS: Final = 128
+_LAST_ANSWERS_S: Final = 0.5
 # Where the hard limit is none, systems still take no more than this.
 _MOST_OPEN_FILES: Final = 10_240
 
@@ -40,12 +42,13 @@ def address_of(listening: socket) -> str:
 
 
 class ServerConfig(uvicorn.Config):
-    """What uvicorn is told, and how many connections may be open, which may be fewer than the settings say."""
+    """What uvicorn is told; how many connections may be open, which may be fewer than the settings say; how long a stop waits for answers."""
 
     max_connections: int
+    stop_timeout_s: float
 
 
-def server_config(app: Application, http: HttpSettings, stop_timeout_s: int, *, access_log: bool = False) -> ServerConfig:
+def server_config(app: Application, http: HttpSettings, stop_timeout_s: float, *, access_log: bool = False) -> ServerConfig:
     """How uvicorn serves the application, with a log line for each request where `access_log` says so. The process may open as many files as the system lets it from here on."""
     whole = None if access_log else app.whole  # it is uvicorn that writes those lines
     bounds = ConnectionBounds(
@@ -60,9 +63,8 @@ def server_config(app: Application, http: HttpSettings, stop_timeout_s: int, *, 
         access_log=access_log,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=stop_timeout_s,
     )
-    config.max_connections = bounds.max_connections
+    config.max_connections, config.stop_timeout_s = bounds.max_connections, stop_timeout_s
     return config
 
 
@@ -93,7 +95,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: ServerConfig) -> None:
         super().__init__(config)
-        self._max_connections = config.max_connections
+        self._max_connections, self._stop_timeout_s = config.max_connections, config.stop_timeout_s
 
     def kept(self) -> dict[str, int]:
         """Connections that are open, and how many may be."""
@@ -106,6 +108,22 @@ class Server(uvicorn.Server):
     def give_up(self) -> None:
         """As `stop`, and leave open requests unanswered: there is nobody left to answer them."""
         self.should_exit = self.force_exit = True
+
+    async def _wait_tasks_to_complete(self) -> None:
+        """Wait for open requests, for as long as a stop may take, and leave the others to `part`: uvicorn would answer them with a 500."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._stop_timeout_s):
+                await super()._wait_tasks_to_complete()
+
+    async def part(self) -> None:
+        """Once every event has ended: let what is answered now go out, and close connections whose request never arrived as a whole."""
+        if tasks := self.server_state.tasks:
+            await asyncio.wait(tasks, timeout=_LAST_ANSWERS_S)
+        for connection in list(self.server_state.connections):
+            if (transport := connection.transport) is not None:
+                transport.close()
+        if tasks := self.server_state.tasks:
+            await asyncio.wait(tasks, timeout=_LAST_ANSWERS_S)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
