@@ -47,11 +47,12 @@ def service(served: tuple[Service, ConsoleReader]) -> Service:
 def page(served: tuple[Service, ConsoleReader]) -> Iterator[ConsoleReader]:
     """The console of `service`, whose rules are the default ones again afterwards."""
     service, reader = served
+    ruleset = httpx.get(f"{service.url}/rules").json()["ruleset"]
     reader.waits_for("#state", "ok")
-    ruleset = reader.waits_for("#rules-now code.ruleset", "")
+    reader.waits_for("#rules-now code.ruleset", ruleset)
     text = (rules := service.directory / FILTERS).read_text()
     yield reader
-    rules.write_text(text)
+    save(rules, text)
     reader.waits_for("#rules-now code.ruleset", ruleset)
     reader.waits_for("#rules-refused", without="refused")
 
@@ -68,13 +69,16 @@ def with_rules(directory: Path, checkout: Path) -> Path:
     return directory
 
 
-def rewrite(project: Path, old: str, new: str) -> None:
-    """As an editor saves: a new file, renamed over the old one."""
-    path = project / FILTERS
-    text = path.read_text()
-    assert old in text
-    path.with_suffix(".tmp").write_text(text.replace(old, new))
+def save(path: Path, text: str) -> None:
+    """As an editor does: a new file, renamed over the old one."""
+    path.with_suffix(".tmp").write_text(text)
     path.with_suffix(".tmp").rename(path)
+
+
+def rewrite(project: Path, old: str, new: str) -> None:
+    text = (project / FILTERS).read_text()
+    assert old in text
+    save(project / FILTERS, text.replace(old, new))
 
 
 def test_what_the_endpoints_say_is_on_the_page_and_follows_them(page: ConsoleReader, service: Service) -> None:
