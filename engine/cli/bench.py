@@ -45,7 +45,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--seconds", type=above_zero, default=2.0, help="of each run; default: %(default)s")
     parser.add_argument("--runs", type=int, default=3, help="of which the medians are shown; default: %(default)s")
-    parser.add_argument("--connections", type=int, default=64, help=f"up to {MAX_CONNECTIONS}; default: %(default)s")
+    parser.add_argument(
+        "--connections", type=int, default=256, help=f"requests at the same time, up to {MAX_CONNECTIONS}; default: %(default)s"
+    )
     parser.add_argument("--store", choices=("sqlite", "redis", "memory"), default="sqlite", help="default: %(default)s")
     parser.add_argument("--egress", choices=("file", "kafka"), default="file", help="default: %(default)s")
     parser.add_argument(
