@@ -113,7 +113,6 @@ def test_the_image_runs_the_service_as_a_user_of_its_own_and_signals_reach_it(ch
     assert image["CMD"].listed == ["rulemill", "serve"]
     assert "ENTRYPOINT" not in image
     assert int(image["USER"].rest) > 0
-    assert "/healthz" in image["HEALTHCHECK"].listed[-1]
 
 
 def test_the_image_is_made_of_what_is_there_and_of_what_is_locked(checkout: Path) -> None:
