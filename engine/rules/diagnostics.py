@@ -5,13 +5,15 @@ Rule of the file: a code keeps its meaning for ever; a new meaning gets a new co
 E5 patterns and limits, E7 what was asked of servers; W6 is a warning about meaning, W8 about tests, W9 about comments that allow a warning.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
+
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import extractOne
 
 from engine.rules.places import Span
 
@@ -108,6 +110,7 @@ MAX_FINDINGS: Final = 10_000
 """How many findings are kept of one rules directory; a hostile file can have one for every other byte."""
 
 _MAX_GUESSES: Final = 300
+_NEAR: Final = 0.7
 _SURE: Final = 0.74
 _CLEARLY_NEARER: Final = 0.05
 _MAX_COMPARED_NAMES: Final = 1_000
@@ -261,14 +264,14 @@ def closest(word: str, known: Iterable[str]) -> str | None:
         return None
     names = list(islice(known, _MAX_COMPARED_NAMES))
     folded = {name.lower().replace("-", "_"): name for name in reversed(names)}
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.7)
+    near = extractOne(word.lower().replace("-", "_"), folded.keys(), scorer=Indel.normalized_similarity, score_cutoff=_NEAR)
     return folded[near[0]] if near else None
 
 
 def is_sure(word: str, near: str, known: Iterable[str]) -> bool:
     """Whether `word` can hardly stand for another one of the `known` names than `near`."""
     folded = word.lower().replace("-", "_")
-    likeness = {name: difflib.SequenceMatcher(None, name.lower().replace("-", "_"), folded).ratio() for name in known}
+    likeness = {name: Indel.normalized_similarity(name.lower().replace("-", "_"), folded) for name in known}
     best = likeness.pop(near, 0.0)
     return best >= _SURE and best - max(likeness.values(), default=0.0) >= _CLEARLY_NEARER
 
