@@ -169,6 +169,12 @@ class Event:
         """About how many bytes it came in as: the mean of its submission."""
         return self.submission.size_bytes // len(self.submission.outcomes)
 
+    def change(self, data: JsonObject) -> None:
+        """Have other contents than it came in with; these are kept in `raw`."""
+        if self.raw is None and self.body:
+            self.raw = self.body + b"}"
+        self.data, self.body = data, b""
+
     def begin_again(self) -> None:
         """Be as it came in, with `raw` as its contents: what became of it so far does not count.
 

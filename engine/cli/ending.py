@@ -30,6 +30,15 @@ def ended(work: Callable[[], int]) -> int:
     return code
 
 
+def end_at_sigterm() -> None:
+    """As the first process of a container, end at SIGTERM like any other: for that one the system does nothing by itself.
+
+    Whoever has something to see to its end takes the signal over.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+
+
 def leave(code: int) -> NoReturn:
     """End the process at once: a command has closed what it opened, and the system takes memory back faster than the interpreter clears it up.
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NoReturn
 
-from engine.cli.ending import ended, leave
+from engine.cli.ending import end_at_sigterm, ended, leave
 
 COMMANDS: Final = {
     "serve": "run the service",
@@ -32,6 +32,7 @@ COMMANDS: Final = {
 
 def command() -> NoReturn:
     """Be the `rulemill` command."""
+    end_at_sigterm()
     leave(main())
 
 

@@ -83,6 +83,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; 0 when everything taken was seen to its end, 1 for rules with errors."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the rules are about to be read
     settings, left_aside = _settings(arguments)
     set_up_logs(settings.log)
     for what in left_aside:

@@ -17,6 +17,7 @@ from engine.pipeline.isolate import isolated
 from engine.ports import Clock, DeadLetters, Egress
 from engine.rules.first_error import FirstError
 from engine.rules.times import format_time
+from engine.rules.values import json_bytes
 
 _DEGRADED = ("deduplication",)
 _record: Final[Callable[[tuple[str, str | None, bytes, Event]], Record]] = partial(tuple.__new__, Record)
@@ -144,5 +145,7 @@ def original_bytes(event: Event) -> bytes:
     """The event as it came in: its own bytes, or where it was part of a larger body, what it said."""
     if event.raw is not None:
         return event.raw
+    if event.body:
+        return event.body + b"}"
     own = {name: value for name, value in event.data.items() if name not in ("enrichment", "processing")}
-    return orjson.dumps(own)
+    return json_bytes(own)

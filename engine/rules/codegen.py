@@ -161,8 +161,8 @@ class _FilterWriter:
         source_names = self._ruleset.enrichment.sources
         change = self._emitter.bind(compile_transform(action, source_names), "change")
         with self._emitter.block("try:"):
-            self._emitter.line(f"data = event.data = {change}(data)")
-            self._emitter.line('event.body = b""')
+            self._emitter.line(f"data = {change}(data)")
+            self._emitter.line("event.change(data)")
         with self._emitter.block("except Exception as error:"):
             self._emitter.line(f"errors[{index}] += 1")
             self._emitter.line(f"{self._report(rule)}(error)")

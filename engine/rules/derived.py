@@ -1,8 +1,8 @@
 """Derived fields as generated code.
 
 In: the derived fields of a ruleset. Out: lines that compute them for one event with its contexts. Rule of the file: a field whose
-input is missing or of the wrong type is left out, and so is a division by zero, an hour in an unknown zone, and an expression that finds
-nothing or raises.
+input is missing or of the wrong type is left out, and so is a division by zero, a number beyond those of events, an hour in an unknown
+zone, and an expression that finds nothing or raises.
 """
 
 from bisect import bisect_right
@@ -16,7 +16,7 @@ from engine.rules.fields import Fields
 from engine.rules.model import Derived, Extract, FieldRef, Path, Ruleset
 from engine.rules.times import parse_time
 from engine.rules.timezones import PARTS_OF_DAY, local_hour
-from engine.rules.values import DERIVED, ENRICHMENT
+from engine.rules.values import DERIVED, ENRICHMENT, is_json_number
 
 _HOUR_MS: Final = 3_600_000
 _NUMBER: Final = "(type({0}) is int or type({0}) is float)"
@@ -61,6 +61,11 @@ class DerivedWriter:
     def _store(self, field: Derived, value: str) -> None:
         self._emitter.line(f"derived[{self._emitter.bind(field.name, 'member')}] = {value}")
 
+    def _store_number(self, field: Derived, value: str) -> None:
+        number = self._emitter.local("number")
+        with self._emitter.block(f"if {self._emitter.bind(is_json_number, 'is_json_number')}({number} := {value}):"):
+            self._store(field, number)
+
     def _bucket(self, field: Derived) -> None:
         path, edges, labels = field.args
         value = self._operand(path)
@@ -72,12 +77,12 @@ class DerivedWriter:
     def _difference(self, field: Derived) -> None:
         left, right = (self._operand(argument) for argument in field.args)
         with self._emitter.block(f"if {_NUMBER.format(left)} and {_NUMBER.format(right)}:"):
-            self._store(field, f"{left} - {right}")
+            self._store_number(field, f"{left} - {right}")
 
     def _ratio(self, field: Derived) -> None:
         left, right = (self._operand(argument) for argument in field.args)
         with self._emitter.block(f"if {_NUMBER.format(left)} and {_NUMBER.format(right)} and {right} != 0:"):
-            self._store(field, f"{left} / {right}")
+            self._store_number(field, f"{left} / {right}")
 
     def _operand(self, argument: object) -> str:
         return self._fields.local(argument) if isinstance(argument, Path) else self._emitter.bind(argument, "number")

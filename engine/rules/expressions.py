@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection
 from itertools import chain
 
 import jmespath
+import orjson
 from jmespath.exceptions import JMESPathError
 
 from engine.event import JsonObject
-from engine.rules.values import DERIVED, ENRICHMENT
+from engine.rules.values import DERIVED, ENRICHMENT, is_json_number
 
 Extraction = Callable[[JsonObject], object]
 
@@ -36,11 +37,21 @@ def compile_expression(text: str, source_names: Collection[str]) -> Extraction:
 
     def extract(data: JsonObject) -> object:
         try:
-            return search(_document(data, context_names))
+            return _in_json(search(_document(data, context_names)))
         except (JMESPathError, ArithmeticError, TypeError, ValueError, AttributeError) as error:
             raise ExtractionFailed(f"`{text}`: {error}") from error
 
     return extract
+
+
+def _in_json(found: object) -> object:
+    """What was found, where an event can hold it. Raises ValueError: functions make numbers that no JSON of ours has."""
+    if isinstance(found, int | float):
+        if not is_json_number(found):
+            raise ValueError("its value is beyond the numbers that events can hold")
+    elif not isinstance(found, str):
+        orjson.dumps(found)
+    return found
 
 
 def _plain_steps(parsed: object) -> tuple[str | int, ...] | None:

@@ -16,6 +16,7 @@ from engine.rules.diagnostics import Findings, Related
 from engine.rules.model import Scalar
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.places import Span
+from engine.rules.values import MAX_INTEGER, MIN_INTEGER
 from engine.rules.yaml_faults import add_syntax_finding
 
 MAX_FILE_BYTES: Final = 1_048_576
@@ -33,8 +34,6 @@ _BASED: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _MAX_INTEGER_CHARS: Final = 24
-_MIN_INTEGER: Final = -(2**63)
-_MAX_INTEGER: Final = 2**64 - 1
 _TWICE: Final = {
     1: "put what belongs to it under one of them",
     2: "keep one, or give the other a name of its own",
@@ -101,7 +100,7 @@ def _integer(text: str) -> int:
     if len(text) > _MAX_INTEGER_CHARS:
         raise ValueError(_NO_NUMBER)
     number = int(text, 0)
-    if not _MIN_INTEGER <= number <= _MAX_INTEGER:
+    if not MIN_INTEGER <= number <= MAX_INTEGER:
         raise ValueError(_NO_NUMBER)
     return number
 

@@ -8,6 +8,7 @@ import enum
 import ipaddress
 import json
 from collections.abc import Collection
+from math import isfinite
 from typing import Final, Literal
 
 import orjson
@@ -34,6 +35,10 @@ ENRICHMENT: Final = "enrichment"
 """The member of an event that holds one object per source, and `derived`."""
 DERIVED: Final = "derived"
 STATUS: Final = "status"
+
+MIN_INTEGER: Final = -(2**63)
+MAX_INTEGER: Final = 2**64 - 1
+"""Integers of events are within 64 bits, signed or not."""
 
 KINDS: Final[dict[type, Kind]] = {str: "string", int: "number", float: "number", bool: "boolean"}
 
@@ -100,6 +105,11 @@ def follow(root: object, steps: Steps) -> object:
 def canonical_text(value: object) -> str:
     """A text that stands for the value: a string is itself, anything else its JSON with sorted members."""
     return value if type(value) is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def is_json_number(number: float) -> bool:
+    """Whether an event can hold the number: an integer within 64 bits, signed or not, or a float that is finite."""
+    return MIN_INTEGER <= number <= MAX_INTEGER if type(number) is int else isfinite(number)
 
 
 def json_bytes(value: object) -> bytes:

@@ -92,6 +92,25 @@ def test_a_rejected_event_is_told_where_it_is_wrong_and_the_others_go_on(client:
     assert set(records(project)) == {"good"}
 
 
+def test_what_a_transform_has_made_unfit_to_send_is_kept_as_it_came_and_costs_nobody_else(project: Path) -> None:
+    rules = project / "rules" / "rules.yaml"
+    below = ".a" * 31
+    for turn in range(8):  # each puts what the one before it made another 32 deep
+        change = f"transform: {{remove: [agent], set: {{n{turn + 1}{below}: {{field: n{turn}}}}}}}"
+        text = rules.read_text()
+        rules.write_text(f"{text}  deep{turn}:\n    when: {{n0: {{exists: true}}}}\n    then: {{{change}}}\n")
+    unfit = answer("unfit", n0=[[[[[[1]]]]]])
+    with Service(project) as service:
+        response = httpx.post(f"{service.url}/events", params={"results": "all"}, json=[unfit, answer("good")])
+
+        assert [result["status"] for result in response.json()["results"]] == ["rejected", "accepted"]
+        assert response.json()["results"][0]["code"] == "unencodable"
+        assert service.terminate() == 0
+    (letter,) = read_lines(project / "out" / "dead-letters.ndjson")
+    assert json.loads(letter["raw"]) == unfit
+    assert set(records(project)) == {"good"}
+
+
 def test_the_status_is_ok_and_the_ledger_balances(client: httpx.Client) -> None:
     client.post("/events", json=[answer("a"), answer("a"), answer("b", agent="robot"), answer("c", points="x"), answer("d")])
 

@@ -1,7 +1,9 @@
 """The table of commands, and what each of them loads."""
 
+import signal
 import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 
@@ -54,3 +56,19 @@ def test_a_check_of_rules_loads_no_service() -> None:
         loaded("['validate', 'no-such-directory']", "engine.rules.compiler", "engine.app", *SERVICE_ONLY)
         == "['engine.rules.compiler']"
     )
+
+
+def test_the_first_process_of_a_container_ends_at_sigterm_as_any_other_does() -> None:
+    code = """
+        import os, signal
+        pid = os.getpid()
+        os.getpid = lambda: 1
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as the system has it for such a process
+        from engine.cli.ending import end_at_sigterm
+        end_at_sigterm()
+        os.kill(pid, signal.SIGTERM)
+        signal.pause()
+    """
+    ended = subprocess.run([sys.executable, "-c", dedent(code)], env=environment(), timeout=60, check=False)
+
+    assert ended.returncode == 128 + signal.SIGTERM

@@ -1,6 +1,6 @@
 """Derived fields: each kind, and what is left out."""
 
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 import pytest
 
@@ -50,6 +50,30 @@ def derive(data: JsonObject, *fields: Derived, item: JsonObject | None = None) -
 def test_a_bucket_starts_at_its_edge(value: object, label: str | None) -> None:
     field = Derived("d", "bucket", (path("ms"), (1000, 30_000), ("fast", "normal", "slow")))
     assert derive({"ms": value}, field) == ({} if label is None else {"d": label})
+
+
+@pytest.mark.parametrize(
+    ("kind", "x", "y", "derived"),
+    [
+        ("difference", 2**64 - 1, 0, {"d": 2**64 - 1}),
+        ("difference", 2**64 - 1, -2, {}),
+        ("difference", -(2**63), 1, {}),
+        ("difference", 1e308, -1e308, {}),
+        ("ratio", 1e300, 1e-300, {}),
+        ("ratio", 1e300, 1e20, {"d": 1e280}),
+    ],
+)
+def test_a_number_that_no_event_can_hold_is_left_out(
+    kind: Literal["difference", "ratio"], x: float, y: float, derived: JsonObject
+) -> None:
+    assert derive({"x": x, "y": y}, Derived("d", kind, (path("x"), path("y")))) == derived
+
+
+def test_an_expression_that_makes_such_a_number_finds_nothing() -> None:
+    fields = [
+        Derived(name, "jmespath", (Extract(text),)) for name, text in {"a": "floor(x)", "b": "[floor(x)]", "c": "x"}.items()
+    ]
+    assert derive({"x": 1e30}, *fields) == {"c": 1e30}
 
 
 def test_difference_and_ratio_take_fields_and_numbers() -> None:
