@@ -18,7 +18,7 @@ from engine.rules.diagnostics import Finding, Findings
 from engine.rules.lints import lint
 from engine.rules.loader import load_yaml
 from engine.rules.model import Ruleset
-from engine.rules.nodes import Node
+from engine.rules.nodes import MapNode, Node
 from engine.rules.parse_sources import Surroundings
 from engine.rules.parser import parse
 from engine.rules.plan import Plan, make_plan, rehearse
@@ -85,7 +85,7 @@ def load_ruleset(
     written = parse(nodes, schemas.schemas, digest, surroundings, _plugins(MEASURE_PLUGINS), findings)
     if any(b"enrichment." in data for data in files.values()):
         written = replace(written, ruleset=with_short_paths(written.ruleset))
-    if None not in nodes.values():
+    if all(isinstance(node, MapNode) for node in nodes.values()):
         check(written, findings)  # without one of the files nobody knows which names there are
     if not findings.has_errors:
         lint(written, findings)
