@@ -17,6 +17,16 @@ const STATES = {
   off: ["switched off", "plain"],
   not_reached: ["not reached: blocked before", "plain"],
 };
+// What the default rules have something to say about.
+const OF_DEFAULTS = {
+  event_type: "attempt",
+  client_attempt_id: "try-1",
+  user_id: "user_001",
+  item_id: "item_001",
+  timestamp: "",
+  response_time_ms: 640,
+  is_correct: true,
+};
 const MOST_UNFOLDED = 12;
 const field = byId("event");
 let explained = null;
@@ -31,18 +41,11 @@ export function onExplainForm(windows) {
   });
 }
 
-/** Offer an event to begin with, where the field is empty and the rules know its type. */
-export function offerEvent(eventTypes) {
-  if (field.value || !eventTypes.includes("attempt")) return;
-  field.value = JSON.stringify({
-    event_type: "attempt",
-    client_attempt_id: "try-1",
-    user_id: "user_001",
-    item_id: "item_001",
-    timestamp: `${new Date().toISOString().slice(0, 19)}Z`,
-    response_time_ms: 640,
-    is_correct: true,
-  }, null, 2);
+/** Offer an event to begin with, where the field is empty: `example` has what the rules need of one. */
+export function offerEvent(example) {
+  if (field.value) return;
+  const isOfDefaults = example.event_type === OF_DEFAULTS.event_type && Object.keys(example).every((name) => name in OF_DEFAULTS);
+  field.value = JSON.stringify(isOfDefaults ? { ...OF_DEFAULTS, timestamp: example.timestamp } : example, null, 2);
 }
 
 /** Other rules are in service: what was explained is asked again. */

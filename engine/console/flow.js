@@ -7,6 +7,7 @@ import { Rates, sparkline } from "./history.js";
 import { count, milliseconds, percent, perSecond } from "./words.js";
 
 const ENDS = ["accepted", "duplicate", "blocked", "rejected", "retry", "in_flight"];
+const MINUTE = 60;
 const rates = new Rates();
 const picture = sparkline();
 const now = make("p", { class: "big" });
@@ -20,9 +21,11 @@ export function showFlow(processor) {
   const lately = rates.now ?? processor.events_per_second;
   write(now, perSecond(lately));
   picture.draw(rates.values);
-  picture.node.setAttribute("aria-label", `Events per second, now ${perSecond(lately)}, at most ${perSecond(highest)}`);
+  // Before the picture shows a minute, the most in it may be less than what the last minute had.
+  const most = rates.values.length < MINUTE ? "" : `, at most ${perSecond(highest)} in this picture`;
+  picture.node.setAttribute("aria-label", `Events per second, now ${perSecond(lately)}${most}`);
   const latency = processor.latency_ms;
-  write(rest, `${perSecond(processor.events_per_second)} over the last minute, at most ${perSecond(highest)} in this picture. `
+  write(rest, `${perSecond(processor.events_per_second)} over the last minute${most}. `
     + `Half of all events take ${milliseconds(latency.p50)} or less, 95 of 100 ${milliseconds(latency.p95)}.`);
   fill(byId("ledger"), processor.ledger, ledgerOf);
   fill(byId("stages"), stagesOf(processor), (stages) => stages.map(stageOf));

@@ -3,7 +3,7 @@
 // In: what `/processor/status` answers, or that nothing does. Out: the head of the page, its banners, the card of the engine.
 
 import { badge, byId, coded, fill, make, show, write } from "./elements.js";
-import { count, duration, percent, time } from "./words.js";
+import { COMMAND, count, duration, percent, time } from "./words.js";
 
 const TONES = { ok: "good", degraded: "warn", stopping: "warn", disabled: "warn" };
 // The card of the rules says it with every finding and its place.
@@ -19,7 +19,8 @@ export function showHealth(status) {
   show(byId("reasons"), reasons.length > 0);
   fill(byId("reasons"), reasons, () => make("ul", {}, reasons.map((reason) => make("li", {}, coded(reason)))));
   fill(byId("engine"), factsOf(status), (facts) => [listOf(facts), ...workersOf(status.workers.each)]);
-  write(byId("footer"), `Rulemill ${status.version}, started ${time(status.started_at)}`);
+  fill(byId("footer"), [status.version, status.started_at], ([version, startedAt]) =>
+    make("p", {}, `Rulemill ${version}, started ${time(startedAt)}. `, coded(COMMAND)));
 }
 
 /** Show that the engine does not answer, and why. */

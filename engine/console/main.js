@@ -39,7 +39,7 @@ async function look() {
     showHealth(status);
     showFlow(await ask("metrics/processor"));
     const changed = await lookAtRules(status);
-    if (changed || turn >= partsAt) partsAt = turn + await lookAtParts(status.started_at);
+    if (changed || turn >= partsAt) partsAt = turn + await lookAtParts();
     turn += 1;
     return EVERY_MS;
   } catch (error) {
@@ -48,19 +48,19 @@ async function look() {
 }
 
 /** Ask for the rules where there may be others than those that are shown: they can be long. */
-async function lookAtRules({ ruleset, rules_load: { at, successful } }) {
-  const mark = `${ruleset} ${at} ${successful}`;
+async function lookAtRules({ ruleset, started_at: startedAt, rules_load: { at, successful } }) {
+  const mark = `${startedAt} ${ruleset} ${at} ${successful}`;
   if (mark === seenRules) return false;
   rules = await ask("rules");
   seenRules = mark;
   showRules(rules);
-  offerEvent(rules.sections.event_types);
+  offerEvent(rules.example);
   explainUnder(rules.ruleset);
   return true;
 }
 
 /** Ask what each part of the rules has done; returns after how many turns to do so again: the more there is to show, the less often. */
-async function lookAtParts(startedAt) {
+async function lookAtParts() {
   const [filters, aggregations, enrichment] = await Promise.all([
     ask("processor/filters"),
     ask("processor/aggregations"),
@@ -71,7 +71,7 @@ async function lookAtParts(startedAt) {
   showSources(enrichment);
   offerWindows(aggregations.aggregations);
   await lookAtWindows();
-  await lookAtShadow(startedAt);
+  await lookAtShadow(rules.shadow);
   const parts = Object.keys(filters.filters).length + Object.keys(aggregations.aggregations).length;
   return OTHER_TURN + Math.floor(parts / PARTS_A_TURN);
 }

@@ -17,7 +17,7 @@ export function showRules(rules) {
   // What was said of the files, and not of what is in service, was said of other files.
   if (toldOfFiles) fill(byId("rules-told"), null, () => []);
   byId("rules").classList.toggle("refused", rules.rejected !== null);
-  fill(byId("rules-refused"), [rules.rejected, rules.ruleset, rules.origin], refusal);
+  fill(byId("rules-refused"), [rules.rejected, rules.ruleset, rules.origin, rules.directory], refusal);
   fill(byId("rules-now"), [rules.ruleset, rules.loaded_at, rules.directory, rules.files, rules.findings, rules.origin, rules.reload], () => inService(rules));
   fill(byId("rules-changed"), rules.replaced, (replaced) => (replaced === null ? [] : difference(replaced)));
 }
@@ -68,12 +68,12 @@ function inService(rules) {
       coded("Save a file there, and this page shows what becomes of it; with `rules.reload: manual`, when you press Reload.")),
     make("p", { class: "muted small" }, `Looked at last at ${time(last_attempt_at)}; ${several(accepted, "change")} taken and ${count(refused)} refused since the start.`),
     files,
-    ...(rules.findings.length ? [warnings(rules.findings)] : []),
+    ...(rules.findings.length ? [warnings(rules.findings, rules.directory)] : []),
   ];
 }
 
-function warnings(findings) {
-  return make("details", {}, make("summary", {}, several(findings.length, "warning")), findingsOf(findings));
+function warnings(findings, directory) {
+  return make("details", {}, make("summary", {}, several(findings.length, "warning")), findingsOf(findings, directory));
 }
 
 function difference({ ruleset, changes }) {
@@ -93,7 +93,7 @@ function namesOf(names) {
   return left > 0 ? [...shown, ` and ${several(left, "other")}`] : shown;
 }
 
-function refusal([rejected, ruleset, origin]) {
+function refusal([rejected, ruleset, origin, directory]) {
   if (rejected === null) return [];
   const errors = rejected.findings.filter((found) => found.severity === "error");
   const goesOn = origin === "last_good" ? "the copy of the rules that worked last" : "the rules before them";
@@ -101,6 +101,6 @@ function refusal([rejected, ruleset, origin]) {
     make("p", {}, badge("refused", "bad"), make("strong", {}, ` The rules on disk have ${several(errors.length || 1, "error")}`),
       `, seen at ${time(rejected.at)}. Nothing is lost: `, make("code", {}, ruleset), `, ${goesOn}, goes on. Mend the file, and save it.`),
     ...(errors.length ? [] : [make("p", { class: "bad-text" }, coded(rejected.reason))]),
-    ...findingsOf(rejected.findings),
+    ...findingsOf(rejected.findings, directory),
   ];
 }

@@ -2,32 +2,28 @@
 //
 // In: what `/rules/shadow` answers. Out: a card, or none.
 
-import { ask, Refused } from "./asking.js";
+import { ask } from "./asking.js";
 import { badge, byId, coded, fill, make, show } from "./elements.js";
 import { findingsOf } from "./findings.js";
 import { count, inJson, percent, several } from "./words.js";
 
 const card = byId("shadow");
-let without = "";
 
-/** Ask for the shadow rules of the process that started then. Throws NoAnswer, and Refused but where there are none. */
-export async function lookAtShadow(startedAt) {
-  if (without === startedAt) return;
-  try {
-    const shadow = await ask("rules/shadow");
-    show(card);
-    fill(byId("shadow-rules"), shadow, partsOf);
-  } catch (error) {
-    if (!(error instanceof Refused) || error.status !== 404) throw error;
-    without = startedAt;
+/** Ask for the shadow rules, where `/rules` says that there are some. Throws NoAnswer and Refused. */
+export async function lookAtShadow(exists) {
+  if (!exists) {
     show(card, false);
+    return;
   }
+  const shadow = await ask("rules/shadow");
+  show(card);
+  fill(byId("shadow-rules"), shadow, partsOf);
 }
 
 function partsOf({ ruleset, directory, rejected, against, events, differing, differences, errors, samples }) {
   const refused = rejected === null ? [] : [
     make("p", {}, badge("refused", "bad"), " What ", make("code", {}, directory), " holds cannot be tried: ", coded(rejected.reason)),
-    ...findingsOf(rejected.findings),
+    ...findingsOf(rejected.findings, directory),
   ];
   if (ruleset === null) return refused;
   const kinds = Object.entries(differences).filter(([, number]) => number);

@@ -4,7 +4,7 @@
 
 import { ask, Refused } from "./asking.js";
 import { byId, coded, fill, make, show } from "./elements.js";
-import { figure, time } from "./words.js";
+import { count, figure, inJson, NOTHING, time } from "./words.js";
 
 const NEWEST = 6;
 const form = byId("windows-form");
@@ -80,11 +80,19 @@ function tableOf({ aggregator, key, windows }) {
   const title = make("h3", {}, "Newest windows of ", make("code", {}, aggregator), key ? ", " : "", key ? make("code", {}, key) : "");
   if (!windows.length) return [title, make("p", { class: "muted" }, key ? "There are none of this key." : "There are none yet.")];
   const names = Object.keys(windows[0].values);
-  const head = ["Window", ...names].map((name, index) => make("th", { scope: "col", class: index ? "number" : null }, name));
+  const head = ["Window", ...names].map((name, index) =>
+    make("th", { role: "columnheader", scope: "col", class: index ? "number" : null }, name));
   const rows = windows.map(({ start, end, final, values }) =>
-    make("tr", {},
-      make("th", { scope: "row" }, `${time(start)} – ${time(end)}`, final ? make("span", { class: "muted small" }, " final") : null),
-      names.map((name) => make("td", { class: "number" }, figure(values[name])))));
-  const table = make("table", { class: "windows" }, make("thead", {}, make("tr", {}, head)), make("tbody", {}, rows));
+    make("tr", { role: "row" },
+      make("th", { role: "rowheader", scope: "row" }, `${time(start)} – ${time(end)}`, final ? make("span", { class: "muted small" }, " final") : null),
+      names.map((name) => make("td", { role: "cell", class: "number", "data-title": name }, measured(values[name])))));
+  const table = make("table", { role: "table", class: "windows" },
+    make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, head)), make("tbody", { role: "rowgroup" }, rows));
   return [title, make("div", { class: "scrolls", role: "region", "aria-label": "Windows", tabindex: "0" }, table)];
+}
+
+/** What a measure came to; the most frequent values as `s1 18, s2 15`. */
+function measured(value) {
+  if (!Array.isArray(value)) return figure(value);
+  return value.map(({ value: text, count: number }) => `${typeof text === "string" ? text : inJson(text)} ${count(number)}`).join(", ") || NOTHING;
 }

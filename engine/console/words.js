@@ -4,6 +4,9 @@
 
 export const NOTHING = "–";
 
+/** What to type where the command that a message names is not installed. */
+export const COMMAND = "With `tools/demo` alone, type `.venv/bin/python -m engine` in place of `rulemill`, in the same directory.";
+
 const counts = new Intl.NumberFormat("en-GB");
 const MOST_CHARS = 120;
 const STEPS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];

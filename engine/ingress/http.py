@@ -27,6 +27,7 @@ from engine.ingress.request_body import BodyBudget
 from engine.ingress.responses import internal_error, json_response, problem, refusal
 from engine.ingress.rules_endpoints import rules_endpoints
 from engine.ingress.service import Service
+from engine.ingress.shadow_endpoints import SHADOW_PATH
 from engine.ingress.whole_requests import WholeRequests
 from engine.rules.diagnostics import shown
 
@@ -52,7 +53,7 @@ def create_app(
     own = [
         *event_endpoints(service, budget, explanations),
         *health_endpoints(service),
-        *rules_endpoints(service),
+        *rules_endpoints(service, has_shadow=any(endpoint.path == SHADOW_PATH for endpoint in more)),
         *console_endpoints(),
     ]
     endpoints = [*own, *more]

@@ -15,11 +15,10 @@ from engine.errors import NotKnown, QueryInvalid, StoreUnavailable
 from engine.event import JsonObject
 from engine.ingress import queries_description as described
 from engine.ingress.endpoints import Endpoint, Handler
-from engine.ingress.responses import json_response, problem
+from engine.ingress.responses import json_response, json_response_of_any, problem
 from engine.ingress.service import Statistics
 from engine.rules.diagnostics import did_you_mean, shown
 from engine.rules.times import parse_time
-from engine.rules.values import json_bytes
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
@@ -37,7 +36,7 @@ def queries(statistics: Statistics) -> list[Endpoint]:
     async def aggregation(request: Request) -> Response:
         try:
             content = await statistics.aggregation(*_windows_asked_for(request))
-            return Response(json_bytes(content), media_type="application/json")
+            return json_response_of_any(content)
         except NotKnown as error:
             return problem(404, "unknown_aggregation", str(error))
         except QueryInvalid as error:

@@ -22,15 +22,23 @@ _RETRY_AFTER: Final = {"Retry-After": str(RETRY_AFTER_S)}
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A response that `orjson` writes."""
-    return Response(orjson.dumps(content), status, headers, "application/json")
+    """A response that `orjson` writes, a line of its own on a terminal."""
+    return Response(orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE), status, headers, "application/json")
 
 
-def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An RFC 9457 problem with a stable `code`. 429 and 503 say when to try again."""
-    content = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+def json_response_of_any(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The same for content that may hold integers beyond 64 bits, which `orjson` refuses."""
+    return Response(json_bytes(content) + b"\n", status, headers, "application/json")
+
+
+def problem(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, more: JsonObject | None = None
+) -> Response:
+    """An RFC 9457 problem with a stable `code`; `more` are further members. 429 and 503 say when to try again."""
+    content = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail, **(more or {})}
     retry = _RETRY_AFTER if status in (429, 503) else {}
-    return Response(orjson.dumps(content), status, {**retry, **(headers or {})}, "application/problem+json")
+    body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
+    return Response(body, status, {**retry, **(headers or {})}, "application/problem+json")
 
 
 def refusal(refused: RequestRefused) -> Response:
@@ -68,7 +76,7 @@ def answer(
         return json_response(content, status, headers)
     results = [_result(index, submission.ids[index], outcome) for index, outcome in enumerate(outcomes)]
     content["results"] = [{**result, "explanation": found} for result, found in zip(results, explanations, strict=True)]
-    return Response(json_bytes(content), status, headers, "application/json")
+    return json_response_of_any(content, status, headers)
 
 
 def _status(counts: Mapping[str, int], events: int) -> int:

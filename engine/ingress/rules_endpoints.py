@@ -5,12 +5,12 @@ In: requests without a body. Out: the ruleset as JSON, or why another was not ta
 
 from typing import Final
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.event import JsonObject
 from engine.ingress.endpoints import Endpoint
+from engine.ingress.example_event import example_event
 from engine.ingress.openapi import PROBLEM_TYPE, json_content, problem_response
 from engine.ingress.responses import json_response, problem
 from engine.ingress.service import Service
@@ -71,6 +71,8 @@ _RULES: Final[JsonObject] = {
         "rejected",
         "replaced",
         "reload",
+        "shadow",
+        "example",
     ],
     "properties": {
         "ruleset": {"type": "string", "description": "The id in records and answers."},
@@ -95,6 +97,11 @@ _RULES: Final[JsonObject] = {
             "properties": {"ruleset": {"type": "string"}, "changes": _CHANGES},
         },
         "reload": {"type": "object", "properties": {"successful": {"type": "boolean"}}},
+        "shadow": {"type": "boolean", "description": "Whether rules are tried in their shadow, so that there is `GET /rules/shadow`."},
+        "example": {
+            "type": "object",
+            "description": "An event to begin with: a value at each place where the rules read type, time, key and identity.",
+        },
         "workers": _WORKERS,
     },
 }
@@ -130,11 +137,12 @@ _REFUSED: Final[JsonObject] = {
 }
 
 
-def rules_endpoints(service: Service) -> list[Endpoint]:
-    """`GET /rules` and `POST /rules/reload`."""
+def rules_endpoints(service: Service, *, has_shadow: bool) -> list[Endpoint]:
+    """`GET /rules`, which says whether there is a shadow, and `POST /rules/reload`."""
 
     async def show(_: Request) -> Response:
-        return json_response(await service.rules())
+        example = example_event(service.event_plan, service.now_ms())
+        return json_response({**await service.rules(), "shadow": has_shadow, "example": example})
 
     async def reload(request: Request) -> Response:
         wanted = request.query_params.get("dry_run", "0")
@@ -183,5 +191,4 @@ def rules_endpoints(service: Service) -> list[Endpoint]:
 def _refused(content: JsonObject) -> Response:
     """A problem that carries the findings."""
     detail = f"the rules were refused, `{content['ruleset']}` goes on: {content['reason']}"
-    head = {"title": "Unprocessable Entity", "status": 422, "code": "rules_refused", "detail": detail}
-    return Response(orjson.dumps({**head, **content}), 422, media_type="application/problem+json")
+    return problem(422, "rules_refused", detail, more=content)

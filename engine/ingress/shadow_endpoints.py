@@ -13,6 +13,9 @@ from engine.ingress.endpoints import Endpoint
 from engine.ingress.openapi import json_content, problem_response
 from engine.ingress.responses import json_response, problem
 
+SHADOW_PATH: Final = "/rules/shadow"
+"""Where the ruleset that is tried is shown."""
+
 _COUNT: Final[JsonObject] = {"type": "integer", "minimum": 0}
 _SHADOW: Final[JsonObject] = {
     "type": "object",
@@ -64,7 +67,7 @@ def shadow_endpoints(shadow: Shadow) -> list[Endpoint]:
     good = {"200": json_content("Counts, and examples.", _SHADOW)}
     broken = {"422": problem_response("The directory is broken; what was tried goes on.")}
     return [
-        Endpoint("GET", "/rules/shadow", show, {"summary": summary, "responses": good}),
+        Endpoint("GET", SHADOW_PATH, show, {"summary": summary, "responses": good}),
         Endpoint(
             "POST",
             "/rules/shadow/reload",

@@ -70,6 +70,8 @@ def _key(plan: AggregationPlan, text: str) -> str:
     key = canonical_key(names, text)
     if key is None and not names:
         raise QueryInvalid(f"`key` is `{shown(text)}`; `{plan.rule.id}` has one group for everything: leave it out")
+    if key is None and not text:
+        raise QueryInvalid(f"`key` is missing; expected `{key_shape(names)}`")
     if key is None:
         raise QueryInvalid(f"`key` is `{shown(text)}`; expected `{key_shape(names)}`, with `%2C` for a comma inside a value")
     return key

@@ -21,10 +21,12 @@ def escaped(text: str) -> str:
 def canonical_key(names: Sequence[str], text: str) -> str | None:
     """The key that a person means by `text`, as it is stored; None where it does not have the shape of one.
 
-    In a key of one part, a comma need not be encoded.
+    In a key of one part, a comma need not be encoded, and a value without a colon may stand without its name.
     """
     if not names:
         return None if text else ""
+    if len(names) == 1 and text and ":" not in text:
+        text = f"{names[0]}:{text}"
     values = [text] if len(names) == 1 else text.split(",")
     if len(values) != len(names) or not all(map(str.startswith, values, (f"{name}:" for name in names))):
         return None

@@ -32,7 +32,7 @@ class TypePlan:
 class EventPlan:
     """What the decoder asks of an event. `max_future_ms` and `max_past_ms` None switch that side off.
 
-    `read_key` returns None for every event where the ruleset orders nothing. `members` are the names of the members that hold type,
+    `read_key` returns None for every event where the ruleset orders nothing, and `key_path` is None. `members` are the names of the members that hold type,
     time and key, each empty where that is not one member.
     """
 
@@ -41,6 +41,7 @@ class EventPlan:
     read_type: Reader
     read_time: Reader
     read_key: Reader
+    key_path: Path | None
     members: tuple[str, str, str]
     max_future_ms: int | None
     max_past_ms: int | None
@@ -58,6 +59,7 @@ def compile_events(ruleset: Ruleset) -> EventPlan:
         read_type=reader(events.type),
         read_time=reader(events.time),
         read_key=reader(events.key) if events.key else _read_nothing,
+        key_path=events.key,
         members=(single_member(events.type), single_member(events.time), single_member(events.key)),
         max_future_ms=events.max_future_ms,
         max_past_ms=events.max_past_ms,

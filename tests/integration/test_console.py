@@ -170,9 +170,12 @@ def test_the_windows_that_count_an_event_can_be_followed(page: ConsoleReader, se
     page.click("#explained .judged button")
 
     page.waits_for("#windows", "user_hourly_attempts, user:user_001", "attempts")
-    page.fill("#windows-key", "5")
+    page.fill("#windows-key", "user_002")
     page.click("#windows-form button")
-    page.waits_for("#windows", "key is 5; expected user:VALUE")
+    page.waits_for("#windows", "user_hourly_attempts, user:user_002")
+    page.fill("#windows-key", "item:5")
+    page.click("#windows-form button")
+    page.waits_for("#windows", "key is item:5; expected user:VALUE")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ async def test_an_event_is_accepted_with_its_result(client: httpx.AsyncClient) -
     }
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/rules", "/openapi.json", "/nowhere", "/events"])
+async def test_an_answer_is_a_line_of_its_own(client: httpx.AsyncClient, path: str) -> None:
+    answer = await (client.post(path, json=attempt()) if path == "/events" else client.get(path))
+
+    assert answer.text.endswith("}\n")
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
 async def test_a_copy_and_a_blocked_event_are_taken_and_told_apart(client: httpx.AsyncClient) -> None:
     await client.post("/events", json=attempt())
     copy = await client.post("/events", json=attempt())

@@ -1,6 +1,6 @@
 """The endpoints about rules, over a real reloader; their answers are what they describe."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,26 @@ import httpx
 import jsonschema
 import pytest
 
+from engine.event import JsonObject
+from engine.ingress.endpoints import Endpoint
 from engine.ingress.http import create_app
+from engine.ingress.shadow_endpoints import shadow_endpoints
 from engine.operations.activity import Activity
 from engine.operations.observe import LiveParts
 from engine.operations.service import EngineService
 from engine.ports import RequestLimits
+from engine.rules.times import parse_time
 from tests.unit.operations.rules_project import BROKEN, Project, running
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
+
+
+async def no_shadow(*, reload: bool) -> tuple[bool, JsonObject]:
+    """What nobody asks for here."""
+    return reload, {}
 
 
 class Caller:
@@ -41,12 +50,12 @@ class Caller:
 
 
 @asynccontextmanager
-async def called(project: Project) -> AsyncIterator[Caller]:
+async def called(project: Project, more: Sequence[Endpoint] = ()) -> AsyncIterator[Caller]:
     async with running(project) as parts:
         activity = Activity(parts.clock, lambda: 0, lambda: 0)
         live = LiveParts(parts.processor, activity, "memory", "recording", lambda: None, parts.clock.now_ms())
         service = EngineService(live, RequestLimits(1_000, 10), parts.reloader)
-        transport = httpx.ASGITransport(create_app(service))
+        transport = httpx.ASGITransport(create_app(service, more))
         async with httpx.AsyncClient(transport=transport, base_url="http://engine") as http:
             yield Caller(http)
 
@@ -59,6 +68,24 @@ async def test_the_rules_in_service_are_shown_with_what_they_hold(project: Proje
     assert shown["sections"]["filters"] == [{"id": "small", "mode": "enforce"}]
     assert shown["sections"]["event_types"] == ["answer"]
     assert [Path(name).name for name in shown["files"]] == ["filters.yaml", "rules.yaml", "answer.json"]
+
+
+async def test_an_event_to_begin_with_has_what_the_rules_read(project: Project) -> None:
+    async with called(project) as call:
+        _, shown = await call("GET", "/rules")
+
+    at = shown["example"].pop("at")
+    assert parse_time(at) is not None
+    assert shown["example"] == {"kind": "answer", "user": "user_1", "id": "id_1"}
+
+
+async def test_whether_there_is_a_shadow_is_said_where_the_rules_are(project: Project) -> None:
+    async with called(project) as call:
+        _, alone = await call("GET", "/rules")
+    async with called(project, shadow_endpoints(no_shadow)) as call:
+        _, followed = await call("GET", "/rules")
+
+    assert (alone["shadow"], followed["shadow"]) == (False, True)
 
 
 async def test_a_good_change_is_answered_with_what_it_changed(project: Project) -> None:

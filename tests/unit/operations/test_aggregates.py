@@ -136,12 +136,23 @@ async def test_a_comma_in_a_key_of_one_part_needs_no_code(engine: Engine) -> Non
     assert len(await engine.windows("by_user", "user:a%2Cb")) == 1
 
 
+async def test_a_key_of_one_part_may_be_its_value_alone(engine: Engine) -> None:
+    await engine.post(answer("a,b"))
+
+    bare = await engine.get("/processor/aggregation", aggregator="by_user", key="a,b")
+
+    assert bare.json() == (await engine.get("/processor/aggregation", aggregator="by_user", key="user:a,b")).json()
+    assert (bare.json()["key"], len(bare.json()["windows"])) == ("user:a%2Cb", 1)
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
         ({"key": "user:u1"}, "`aggregator` is missing"),
-        ({"aggregator": "by_user", "key": "u1"}, "expected `user:VALUE`"),
-        ({"aggregator": "by_user"}, "expected `user:VALUE`"),
+        ({"aggregator": "by_user", "key": "item:u1"}, "`key` is `item:u1`; expected `user:VALUE`"),
+        ({"aggregator": "by_user_and_item", "key": "u1"}, "expected `user:VALUE,item:VALUE`"),
+        ({"aggregator": "by_user"}, "`key` is missing; expected `user:VALUE`"),
+        ({"aggregator": "by_user", "key": ""}, "`key` is missing; expected `user:VALUE`"),
         ({"aggregator": "by_user_and_item", "key": "user:u1"}, "expected `user:VALUE,item:VALUE`"),
         ({"aggregator": "by_user_and_item", "key": "item:i1,user:u1"}, "expected `user:VALUE,item:VALUE`"),
         ({"aggregator": "by_user", "key": "user:u1", "from": "yesterday"}, "`from` is `yesterday`"),
