@@ -1,16 +1,14 @@
 """The file source: context from JSON, NDJSON or CSV, held in memory and read again when the file changes."""
 
-import csv
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import orjson
 
 from engine.errors import LookupFailed
 from engine.event import JsonObject
 from engine.ports import Clock, LookupLimits
 from engine.rules.model import SourceSpec
+from engine.rules.source_tables import read_table
 from engine.settings import RedisSettings
 
 _log = logging.getLogger(__name__)
@@ -70,41 +68,14 @@ class FileSource:
             if self.problem is not None:
                 _log.warning("enrichment file `%s` can be read again", self._path)
             self.problem = None
-        except (OSError, ValueError) as error:
-            problem = f"`{self._path}`: {error.strerror if isinstance(error, OSError) else error}"
+        except Exception as error:  # the pipeline looks here for each batch: whatever a reader raises, no event may stop for it
+            problem = f"`{self._path}`: {_reason(error)}"
             if self.problem is None:
                 _log.warning("enrichment file %s", problem)
             self.problem = problem
 
 
-def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
-    """Read a table: `.json` is one object by id; `.ndjson`, `.jsonl` and `.csv` have a row a line, `id_field` its key.
-
-    Raises OSError, or ValueError that says what is wrong with the content.
-    """
-    if path.suffix == ".json":
-        table = orjson.loads(path.read_bytes())
-        if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
-            raise ValueError("expected one JSON object that holds an object for each id")
-        return table
-    field = id_field or "id"
-    table = {}
-    for number, row in _rows(path):
-        if field not in row:
-            raise ValueError(f"line {number} has no `{field}`, the field that `id:` names")
-        table[str(row[field])] = row
-    return table
-
-
-def _rows(path: Path) -> Iterator[tuple[int, JsonObject]]:
-    if path.suffix == ".csv":
-        with path.open(newline="", encoding="utf-8") as file:
-            yield from enumerate(csv.DictReader(file), start=2)
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                row = orjson.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError(f"line {number} is not a JSON object")
-                yield number, row
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

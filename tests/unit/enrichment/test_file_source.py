@@ -6,10 +6,11 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from engine.enrichment.sources.file import FileSource, read_table
+from engine.enrichment.sources.file import FileSource
 from engine.errors import LookupFailed
 from engine.ports import Context
 from engine.rules.model import Breaker, Cache
+from engine.rules.source_tables import read_table
 from engine.testing import ManualClock
 from tests.unit.enrichment.scripted import contexts
 
@@ -141,7 +142,12 @@ def test_lines_and_tables_are_keyed_by_the_field_named(tmp_path: FilePath) -> No
         ("a.json", "[]", "one JSON object"),
         ("a.json", '{"u": 1}', "one JSON object"),
         ("a.ndjson", '{"id": 1}\n[]\n', "line 2 is not a JSON object"),
+        ("a.ndjson", '{"id": 1}\n\n{"id"\n', "line 3 is not JSON"),
         ("a.csv", "key,n\n1,2\n", "line 2 has no `id`"),
+        ("a.csv", "n,id\n1,2\n\n1\n", "line 4 has no `id`"),
+        ("a.csv", "id,n\nu1,1,2\n", "line 2 has 3 cells, and there are 2 columns"),
+        ("a.csv", 'id,n\nu1,"a\nb"\nu2,"c\nu3,d\n', "line 4 begins a row that is not CSV: .*is a quote left open"),
+        ("a.csv", 'id,n\nu1,"' + 200_000 * "x", "line 2 begins a row that is not CSV: field larger than field limit"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path: FilePath, name: str, content: str, fault: str) -> None:
@@ -149,6 +155,39 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path: FilePath, name: str, con
 
     with pytest.raises(ValueError, match=fault):
         read_table(tmp_path / name, None)
+
+
+def test_cells_that_a_row_lacks_are_left_out_and_empty_ones_beyond_the_columns_are_nothing(tmp_path: FilePath) -> None:
+    (tmp_path / "a.csv").write_text('id,name,plan\nu1,bob\n\nu2,"al,\n",free,,\n', encoding="utf-8")
+
+    assert read_table(tmp_path / "a.csv", None) == {
+        "u1": {"id": "u1", "name": "bob"},
+        "u2": {"id": "u2", "name": "al,\n", "plan": "free"},
+    }
+
+
+async def test_a_quote_that_is_left_open_costs_no_event_its_context(tmp_path: FilePath, clock: ManualClock) -> None:
+    path = tmp_path / "users.csv"
+    path.write_text("id,name\nu1,bob\n", encoding="utf-8")
+    user = contexts(clock, FileSource(path, None, clock))
+    before = dict(user.at_hand)
+    path.write_text('id,name\nu0,"bob\n' + "".join(f"u{n},name number {n}\n" for n in range(8_000)), encoding="utf-8")
+    clock.advance(1_000)
+
+    assert dict(user.at_hand) == before == {"u1": Context({"id": "u1", "name": "bob"}, "fresh")}
+    assert str(user.problem).startswith(f"file: `{path}`: line 2 begins a row that is not CSV")
+
+
+def test_whatever_a_reader_raises_is_a_problem_of_the_file(
+    tmp_path: FilePath, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("nobody thought of it")
+
+    monkeypatch.setattr("engine.enrichment.sources.file.read_table", broken)
+
+    with pytest.raises(LookupFailed, match=r"users\.json`: RuntimeError: nobody thought of it"):
+        FileSource(write(tmp_path / "users.json", {}), None, clock).rows()
 
 
 async def test_a_file_of_other_permissions_is_a_problem_not_a_crash(tmp_path: FilePath, clock: ManualClock) -> None:

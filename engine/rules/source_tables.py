@@ -1,0 +1,66 @@
+"""The tables of file sources: context by key, out of JSON, NDJSON or CSV.
+
+In: a file. Out: its rows. Rule of the file: a table is read whole or not at all, and what is wrong with it is said with the line.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from engine.event import JsonObject
+
+
+def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
+    """Read a table: `.json` is one object by id; `.ndjson`, `.jsonl` and `.csv` have a row a line, `id_field` its key, `id` where it is None.
+
+    In CSV the first line has the names, and all values are text. Cells that a row lacks are left out of it; empty ones that it has too many are
+    nothing. Raises OSError, or ValueError that says what is wrong with the content.
+    """
+    if path.suffix == ".json":
+        table = orjson.loads(path.read_bytes())
+        if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+            raise ValueError("expected one JSON object that holds an object for each id")
+        return table
+    field = id_field or "id"
+    table = {}
+    for number, row in _csv_rows(path) if path.suffix == ".csv" else _json_rows(path):
+        if field not in row:
+            raise ValueError(f"line {number} has no `{field}`, the field that `id:` names")
+        table[str(row[field])] = row
+    return table
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, JsonObject]]:
+    """Each row with the line it begins at."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file, strict=True)
+        header: list[str] = []
+        while True:
+            number = reader.line_num + 1
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                raise ValueError(f"line {number} begins a row that is not CSV: {error}; is a quote left open?") from error
+            if cells is None:
+                return
+            if header and any(cells[len(header) :]):
+                raise ValueError(f"line {number} has {len(cells)} cells, and there are {len(header)} columns")
+            if header and cells:
+                yield number, dict(zip(header, cells, strict=False))
+            header = header or cells
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, JsonObject]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise ValueError(f"line {number} is not JSON: {error.msg}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is not a JSON object")
+            yield number, row
