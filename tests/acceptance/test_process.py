@@ -132,7 +132,7 @@ def test_a_second_run_repeats_the_first(project: Path) -> None:
     (project / "out.ndjson").rename(project / "first.ndjson")
     aggregates = (project / "aggregates.ndjson").read_bytes()
 
-    second = process(project, lines)
+    second = process(project, lines, "--overwrite")
 
     timing = ("seconds", "events_per_second")
     assert {k: v for k, v in first.items() if k not in timing} == {k: v for k, v in second.items() if k not in timing}
