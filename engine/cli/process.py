@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import orjson
 
 from engine.app import Limits, build_pool, build_processor
 from engine.cli.outputs import open_outputs
+from engine.cli.process_outputs import begin_outputs, letters_path, topic_paths
 from engine.cli.rules_option import add_rules_option, load_plan
 from engine.clock import SystemClock
 from engine.egress.dead_letter import FileDeadLetters
@@ -65,6 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     plan = load_plan(arguments, settings)
     if plan is None:
         return 1
+    if arguments.events != "-" and not Path(arguments.events).exists():
+        raise QuestionInvalid(f"there is no file `{arguments.events}`")
+    begin_outputs(arguments, plan.ruleset, settings.topic)
     gc.freeze()
     gc.disable()
     asyncio.run(_process(arguments, settings, plan))
@@ -107,7 +111,7 @@ async def _outputs(
     arguments: argparse.Namespace, settings: Settings, plan: Plan, stack: AsyncExitStack
 ) -> tuple[Egress, DeadLetters]:
     """Where records and dead letters go; both are closed with the stack."""
-    path = _dead_letters(arguments)
+    path = letters_path(arguments)
     dead_letters = FileDeadLetters(path, fsync=False) if path else Nowhere()
     stack.push_async_callback(dead_letters.close)
     if arguments.egress is not None:
@@ -120,7 +124,7 @@ async def _outputs(
 
 
 def _files(out: Path, main_topic: str) -> FileEgress:
-    return FileEgress(_topic_paths(out, main_topic), fsync=False, at_once=True)
+    return FileEgress(topic_paths(out, main_topic), fsync=False, at_once=True)
 
 
 async def _feed(processor: Processor, feed: Feed) -> None:
@@ -154,19 +158,6 @@ async def _store(arguments: argparse.Namespace) -> AsyncIterator[StateStore]:
 
 def _forgotten(store: StateStore) -> int:
     return store.claims_forgotten if isinstance(store, MemoryStateStore) else 0
-
-
-def _topic_paths(out: Path, main_topic: str) -> Callable[[str], Path]:
-    def path_of(topic: str) -> Path:
-        return out if topic == main_topic else out.with_name(f"{out.stem}.{topic}{out.suffix}")
-
-    return path_of
-
-
-def _dead_letters(arguments: argparse.Namespace) -> Path | None:
-    if arguments.dead_letters is not None:
-        return Path(arguments.dead_letters)
-    return arguments.out.with_name(f"{arguments.out.stem}.dead-letters.ndjson") if arguments.out else None
 
 
 def _report(arguments: argparse.Namespace, counts: dict[str, object]) -> None:

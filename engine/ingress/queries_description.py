@@ -160,7 +160,11 @@ AGGREGATION: Final[JsonObject] = {
     "summary": "The windows of one key of an aggregation",
     "parameters": [
         _parameter("aggregator", "The aggregation's id.", {**_TEXT, "minLength": 1}, required=True),
-        _parameter("key", "`user:123`, `user:123,item:9`; of a single part `123` as well, where it has no colon; empty or left out where the aggregation has no key.", _TEXT),
+        _parameter(
+            "key",
+            "`user:123`, `user:123,item:9`; of a single part `123` as well, where it has no colon; empty or left out where the aggregation has no key.",
+            _TEXT,
+        ),
         _parameter("from", "Windows that begin then or later: RFC 3339, or epoch milliseconds.", _INSTANT),
         _parameter("to", "Windows that begin before then.", _INSTANT),
         _parameter(

@@ -97,7 +97,10 @@ _RULES: Final[JsonObject] = {
             "properties": {"ruleset": {"type": "string"}, "changes": _CHANGES},
         },
         "reload": {"type": "object", "properties": {"successful": {"type": "boolean"}}},
-        "shadow": {"type": "boolean", "description": "Whether rules are tried in their shadow, so that there is `GET /rules/shadow`."},
+        "shadow": {
+            "type": "boolean",
+            "description": "Whether rules are tried in their shadow, so that there is `GET /rules/shadow`.",
+        },
         "example": {
             "type": "object",
             "description": "An event to begin with: a value at each place where the rules read type, time, key and identity.",

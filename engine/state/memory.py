@@ -260,9 +260,14 @@ class MemoryStateStore:
         return removed
 
     def _forget_oldest(self) -> None:
-        for key in list(islice(self._claims, self._max_claims // 16 + 1)):
+        beyond = len(self._claims) - self._max_claims
+        for key in list(islice(self._claims, beyond + self._max_claims // 16)):
             del self._claims[key]
             self.claims_forgotten += 1
+        if sum(map(len, self._expiring.values())) > 2 * len(self._claims):
+            self._expiring = {}
+            for key, row in self._claims.items():
+                self._expire_at(row[0], key)
 
 
 def _bases(written: Base | None, there: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -253,7 +253,7 @@ class SqliteStateStore:
                 await self._begin()
                 result = work(db)
                 if self._syncs:
-                    await asyncio.to_thread(db.commit)
+                    await _to_its_end(db.commit)
                 else:
                     db.commit()
             except BaseException as error:
@@ -304,6 +304,22 @@ class PrivateSqliteStateStore(SqliteStateStore):
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._write(work)
+
+
+async def _to_its_end(work: Callable[[], None]) -> None:
+    """Do this in a thread and return when it is done; whoever is cancelled meanwhile is told so then, not while the thread is at it."""
+    doing = asyncio.get_running_loop().run_in_executor(None, work)
+    cancelled: asyncio.CancelledError | None = None
+    while not doing.done():
+        try:
+            await asyncio.wait([doing])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    failed = doing.exception()
+    if cancelled is not None:
+        raise cancelled
+    if failed is not None:
+        raise failed
 
 
 def _connect(path: Path, synchronous: str, cache_bytes: int) -> sqlite3.Connection:

@@ -68,7 +68,7 @@ class FileSource:
             if self.problem is not None:
                 _log.warning("enrichment file `%s` can be read again", self._path)
             self.problem = None
-        except Exception as error:  # the pipeline looks here for each batch: whatever a reader raises, no event may stop for it
+        except Exception as error:  # noqa: BLE001 - the pipeline looks here for each batch: whatever a reader raises, no event may stop for it
             problem = f"`{self._path}`: {_reason(error)}"
             if self.problem is None:
                 _log.warning("enrichment file %s", problem)
