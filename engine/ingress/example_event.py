@@ -32,7 +32,8 @@ def _put(members: JsonObject, steps: Sequence[str | int], value: str) -> None:
     if len(names) < len(steps):
         return
     for name in names[:-1]:
-        members = members.setdefault(name, {})
-        if not isinstance(members, dict):
+        below = members.setdefault(name, {})
+        if not isinstance(below, dict):
             return
+        members = below
     members.setdefault(names[-1], value)

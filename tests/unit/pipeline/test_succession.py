@@ -72,6 +72,7 @@ class CountingStore(MemoryStateStore):
         self.bites = 0
 
     async def sweep(self, limit: int) -> int:
+        del limit
         self.bites += 1
         return self._removed.pop(0) if self._removed else 0
 
