@@ -70,7 +70,7 @@ def test_the_event_of_the_readme_is_answered_as_shown_and_is_a_duplicate_the_sec
     shown = re.search(r"^\{\"accepted\":1.*$", README, re.MULTILINE)
     assert shown is not None
 
-    assert running.post("/events", json=shown_event("try-1")).text == shown.group()
+    assert running.post("/events", json=shown_event("try-1")).text.rstrip("\n") == shown.group()
     assert running.post("/events", json=shown_event("try-1")).json()["duplicate"] == 1
     record = record_of(checkout_of_rules, "try-1")
     assert record["processing"]["marks"] == ["rapid_fire"]
