@@ -110,6 +110,13 @@ class Told(NamedTuple):
     panes: Mapping[Group, Mapping[str, int]]
 
 
+class Swept(NamedTuple):
+    """What one call of `StateStore.sweep` did: how many rows it removed, and whether its round is through."""
+
+    removed: int
+    through: bool
+
+
 class StateStore(Protocol):
     """Claims, owners and partials. Every request may be repeated as it was.
 
@@ -185,8 +192,11 @@ class StateStore(Protocol):
     async def end(self, owner: str) -> None:
         """End the owner for good."""
 
-    async def sweep(self, limit: int) -> int:
-        """Remove at most `limit` expired rows, owners last; returns how many went."""
+    async def sweep(self, limit: int) -> Swept:
+        """Look at up to `limit` more rows, and remove those that have expired; a group is one row, owners come last.
+
+        A round leads past every row. Where it is through, whatever had expired when it began is gone, and the next call begins another.
+        """
 
     async def close(self) -> None:
         """Let go of files and connections."""

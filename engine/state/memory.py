@@ -3,7 +3,7 @@
 Rule of the file: the plainest reading of the store's contract; a request is one step, nothing is awaited inside it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from engine.ports import (
     Judgement,
     Partial,
     StoredPartial,
+    Swept,
     Told,
 )
 
-_EXPIRY_STEP_MS = 60_000
 _ClaimRow = tuple[int, str, int, int, str, int]
 """expires_ms, then the fields of a Claim; a plain tuple, because there is one for each event of a day."""
 
@@ -56,10 +56,10 @@ class MemoryStateStore:
         self._clock = clock
         self._max_claims = max_claims
         self._claims: dict[str, _ClaimRow] = {}
-        self._expiring: dict[int, list[str]] = {}
         self._owners: dict[str, _OwnerRow] = {}
         self._partials: dict[str, dict[tuple[int, str], dict[str, _PartialRow]]] = {}
         self._announced: dict[str, dict[int, dict[str, int]]] = {}
+        self._looks = self._round()
         self.claims_forgotten = 0
 
     def kept(self) -> dict[str, int]:
@@ -87,7 +87,6 @@ class MemoryStateStore:
             else:
                 expires_ms = now_ms + ttl_ms
                 claims[key] = (expires_ms, owner, seq, checksum, HELD, 0)
-                self._expire_at(expires_ms, key)
                 found.append(None)
         if len(claims) > self._max_claims:
             self._forget_oldest()
@@ -103,7 +102,6 @@ class MemoryStateStore:
             if row is not None and new is not None and current == expected:
                 expires_ms = row[0] if ttl_ms is None else now_ms + ttl_ms
                 self._claims[key] = (expires_ms, *new)
-                self._expire_at(expires_ms, key)
                 current = new
             found.append(current)
         return found
@@ -158,7 +156,8 @@ class MemoryStateStore:
         """See StateStore."""
         panes = self._partials.get(aggregation, {})
         for place in sorted([place for place in panes if from_ms <= place[0] < to_ms], key=itemgetter(1, 0)):
-            yield [row.stored for row in panes[place].values()]
+            if rows := panes.get(place):
+                yield [row.stored for row in rows.values()]
 
     async def partials_of(self, groups: Sequence[Group]) -> list[list[StoredPartial]]:
         """See StateStore."""
@@ -195,21 +194,13 @@ class MemoryStateStore:
         if owner in self._owners:
             self._owners[owner].ended = True
 
-    async def sweep(self, limit: int) -> int:
+    async def sweep(self, limit: int) -> Swept:
         """See StateStore."""
-        now_ms = self._clock.now_ms()
-        removed = self._sweep_claims(now_ms, limit)
-        for panes in self._partials.values():
-            due = [place for place, rows in panes.items() if max(row.expires_ms for row in rows.values()) < now_ms]
-            for place in islice(due, max(0, limit - removed)):
-                del panes[place]
-                removed += 1
-        removed += self._sweep_announced(now_ms, max(0, limit - removed))
-        over = [owner for owner, row in self._owners.items() if max(row.expires_ms, row.deadline_ms) < now_ms]
-        for owner in islice(over, max(0, limit - removed)):
-            del self._owners[owner]
-            removed += 1
-        return removed
+        looks = list(islice(self._looks, limit))
+        through = len(looks) < limit
+        if through:
+            self._looks = self._round()
+        return Swept(sum(looks), through)
 
     async def close(self) -> None:
         """See StateStore."""
@@ -224,50 +215,46 @@ class MemoryStateStore:
         if not keys:
             noted.pop(window.start_ms, None)
 
-    def _sweep_announced(self, now_ms: int, limit: int) -> int:
-        due = (
-            Group(aggregation, key, start_ms)
-            for aggregation, noted in self._announced.items()
-            for start_ms, keys in noted.items()
-            for key, expires_ms in keys.items()
-            if expires_ms < now_ms
-        )
-        gone = list(islice(due, limit))
-        for window in gone:
-            self._strike_out(window)
-        return len(gone)
+    def _round(self) -> Iterator[bool]:
+        """Look at each row there is now, and say of each whether it had expired and was removed. Between two looks anything may change."""
+        now_ms = self._clock.now_ms()
+        for key in list(self._claims):
+            claim = self._claims.get(key)
+            due = claim is not None and claim[0] <= now_ms
+            if due:
+                del self._claims[key]
+            yield due
+        for aggregation, panes in list(self._partials.items()):
+            for place in list(panes):
+                due = max(row.expires_ms for row in panes[place].values()) < now_ms
+                if due:
+                    del panes[place]
+                yield due
+            if not panes:
+                del self._partials[aggregation]
+        yield from self._sweep_announced(now_ms)
+        for owner, owner_row in list(self._owners.items()):
+            due = max(owner_row.expires_ms, owner_row.deadline_ms) < now_ms
+            if due:
+                del self._owners[owner]
+            yield due
 
-    def _expire_at(self, expires_ms: int, key: str) -> None:
-        step = expires_ms // _EXPIRY_STEP_MS
-        keys = self._expiring.get(step)
-        if keys is None:
-            self._expiring[step] = [key]
-        else:
-            keys.append(key)
-
-    def _sweep_claims(self, now_ms: int, limit: int) -> int:
-        removed = 0
-        for step in [step for step in self._expiring if (step + 1) * _EXPIRY_STEP_MS <= now_ms]:
-            keys = self._expiring[step]
-            while keys and removed < limit:
-                key = keys.pop()
-                row = self._claims.get(key)
-                if row is not None and row[0] <= now_ms:
-                    del self._claims[key]
-                    removed += 1
-            if not keys:
-                del self._expiring[step]
-        return removed
+    def _sweep_announced(self, now_ms: int) -> Iterator[bool]:
+        for aggregation, noted in list(self._announced.items()):
+            for start_ms, keys in list(noted.items()):
+                for key in list(keys):
+                    due = keys.get(key, now_ms) < now_ms
+                    if due:
+                        self._strike_out(Group(aggregation, key, start_ms))
+                    yield due
+            if not noted:
+                del self._announced[aggregation]
 
     def _forget_oldest(self) -> None:
         beyond = len(self._claims) - self._max_claims
         for key in list(islice(self._claims, beyond + self._max_claims // 16)):
             del self._claims[key]
             self.claims_forgotten += 1
-        if sum(map(len, self._expiring.values())) > 2 * len(self._claims):
-            self._expiring = {}
-            for key, row in self._claims.items():
-                self._expire_at(row[0], key)
 
 
 def _bases(written: Base | None, there: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

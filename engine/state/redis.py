@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from engine.errors import StoreUnavailable
-from engine.ports import Change, Claim, CommittedClaim, Group, Judgement, Partial, StoredPartial, Told
+from engine.ports import Change, Claim, CommittedClaim, Group, Judgement, Partial, StoredPartial, Swept, Told
 from engine.redis_client import REDIS_FAILURES, failure_text
 from engine.settings import RedisSettings
 from engine.state.redis_keys import (
@@ -211,10 +211,10 @@ class RedisStateStore:
         name = self._keys.owner(owner)
         await self._claims.write([Call(name, END.call([name], []))])
 
-    async def sweep(self, limit: int) -> int:
+    async def sweep(self, limit: int) -> Swept:
         """See StateStore. Redis removes what has expired by itself: there is never anything to do."""
         del limit
-        return 0
+        return Swept(removed=0, through=True)
 
     async def close(self) -> None:
         """See StateStore."""

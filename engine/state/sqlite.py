@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 import orjson
 
 from engine.errors import StoreUnavailable
-from engine.ports import HELD, Change, Claim, Clock, CommittedClaim, Group, Judgement, Partial, StoredPartial, Told
+from engine.ports import HELD, Change, Claim, Clock, CommittedClaim, Group, Judgement, Partial, StoredPartial, Swept, Told
 from engine.state import sqlite_announced
 from engine.state.sqlite_schema import PRAGMAS, SCHEMA
 from engine.state.sqlite_sweep import Sweeper
@@ -176,7 +176,7 @@ class SqliteStateStore:
         """See StateStore."""
         await self._write(lambda db: db.execute("UPDATE owner SET ended = 1 WHERE id = ?", (owner,)))
 
-    async def sweep(self, limit: int) -> int:
+    async def sweep(self, limit: int) -> Swept:
         """See StateStore."""
         now_ms = self._clock.now_ms()
         return await self._write(lambda _: self._sweeper.sweep(now_ms, limit))

@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.errors import EgressUnavailable, StoreUnavailable
 from engine.event import Record, Refusal
-from engine.ports import Change, Claim, Group, Judgement, Partial, StoredPartial, Told
+from engine.ports import Change, Claim, Group, Judgement, Partial, StoredPartial, Swept, Told
 from engine.state.memory import MemoryStateStore
 from engine.testing import RecordingEgress
 
@@ -78,7 +78,7 @@ class TrialStore(MemoryStateStore):
         self._answer()
         await super().end(owner)
 
-    async def sweep(self, limit: int) -> int:
+    async def sweep(self, limit: int) -> Swept:
         """See StateStore."""
         self._answer()
         return await super().sweep(limit)

@@ -80,7 +80,7 @@ async def test_notes_of_windows_go_with_their_time(store: StateStore, clock: Man
     await store.announce([window(0)], clock.now_ms() + HOUR_MS)
     await store.announce([window(0, "k2")], clock.now_ms() + HOUR_MS)
     clock.advance(HOUR_MS + MINUTE_MS)
-    while await store.sweep(1):
+    while not (await store.sweep(1)).through:
         pass
 
     assert await store.announced("hourly@1", 0, 1_000) == []

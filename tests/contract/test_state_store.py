@@ -26,6 +26,16 @@ async def claim(
     return await store.claim(owner, seq, keys, [checksum] * len(keys), [ttl_ms] * len(keys))
 
 
+async def removed_in_a_round(store: StateStore, limit: int) -> int:
+    removed = 0
+    for _ in range(100):
+        swept = await store.sweep(limit)
+        removed += swept.removed
+        if swept.through:
+            return removed
+    raise AssertionError("a round comes to its end")
+
+
 async def test_a_claim_is_set_where_there_is_none_and_found_by_the_next(store: StateStore) -> None:
     assert await claim(store, "o1", 1, "a", "b") == [None, None]
 
@@ -281,13 +291,46 @@ async def test_a_sweep_removes_what_has_expired_and_nothing_else(store: StateSto
     await store.keep("here", 3, LEASE_MS, now_ms + HOUR_MS)
     clock.advance(HOUR_MS // 2)
 
-    removed = sum([await store.sweep(100) for _ in range(3)])
-
-    assert removed == (0 if kind in SERVERS else 3), "a claim, a group and an owner; a server does that by itself"
+    assert await removed_in_a_round(store, 100) == (0 if kind in SERVERS else 3), (
+        "a claim, a group and an owner; a server does that by itself"
+    )
     assert await claim(store, "o", 1, "long") == [Claim("gone", 1, 7, HELD, 0)]
     assert [p.now for p in await store.partials("hits@1", "kept", 0, 1)] == [b"x", b"y"]
     assert await store.partials("hits@1", "old", 0, 1) == []
     assert await store.committed(["gone", "here"]) == {"gone": 0, "here": 3}
+
+
+async def test_a_round_of_sweeps_is_through_where_all_that_had_expired_is_gone(
+    store: StateStore, clock: ManualClock, kind: str
+) -> None:
+    now_ms = clock.now_ms()
+    for number in range(60):
+        lasts_ms = MINUTE_MS * 15 if number % 20 == 0 else HOUR_MS
+        group = Group("hits@1", f"user:{number}", 0)
+        await claim(store, "o1", 1, f"a:{number}", ttl_ms=lasts_ms)
+        await store.write_partials("o1", [partial(1, b"", group=group, expires_ms=now_ms + lasts_ms)])
+        await store.announce([group], now_ms + lasts_ms)
+    clock.advance(HOUR_MS // 2)
+
+    assert await removed_in_a_round(store, 20) == (0 if kind in SERVERS else 9), "three claims, three groups, three notes"
+    assert await removed_in_a_round(store, 7) == 0
+    clock.advance(HOUR_MS)
+    rest = [await removed_in_a_round(store, 1_000) for _ in range(2)]
+    assert sum(rest) == (0 if kind in SERVERS else 171), "with two workers, one of them was in the midst of its round"
+
+
+async def test_a_scan_goes_on_where_a_group_behind_it_is_swept(store: StateStore, clock: ManualClock) -> None:
+    groups = [Group("hits@1", f"user:{number}", 0) for number in range(2)]
+    for group in groups:
+        await store.write_partials("o1", [partial(1, b"x", group=group, expires_ms=clock.now_ms() + MINUTE_MS)])
+
+    found = []
+    async for rows in store.scan("hits@1", 0, 1):
+        found.append(rows[0].group)
+        clock.advance(HOUR_MS)
+        await removed_in_a_round(store, 100)
+
+    assert found[0] == groups[0]
 
 
 async def test_keys_of_any_text_are_told_apart(store: StateStore) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import StoreUnavailable
-from engine.ports import Change, Claim, CommittedClaim, Group, Judgement, Partial, StateStore, StoredPartial, Told
+from engine.ports import Change, Claim, CommittedClaim, Group, Judgement, Partial, StateStore, StoredPartial, Swept, Told
 
 
 @dataclass(eq=False)
@@ -163,7 +163,7 @@ class RemoteStore:
         """See StateStore."""
         await self._send("end", owner)
 
-    async def sweep(self, limit: int) -> int:
+    async def sweep(self, limit: int) -> Swept:
         """See StateStore."""
         return await self._store.sweep(limit)
 

@@ -1,6 +1,8 @@
 """One owner after another, and no more of them once the processor is told to stop."""
 
 import asyncio
+import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +10,11 @@ from engine.app import build_processor
 from engine.event import Submission
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
+from engine.ports import StateStore
 from engine.rules.model import Events, Ruleset
 from engine.rules.plan import make_plan
 from engine.state.memory import MemoryStateStore
+from engine.state.sqlite import SqliteStateStore
 from engine.testing import ManualClock, RecordingDeadLetters, RecordingEgress
 from tests.unit.pipeline.test_aggregate import path
 
@@ -24,9 +28,13 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def processor(clock: ManualClock) -> Processor:
+    return over(MemoryStateStore(clock), clock)
+
+
+def over(store: StateStore, clock: ManualClock) -> Processor:
     return build_processor(
         make_plan(Ruleset("0" * 64, Events(path("type"), path("time"), None, unknown_types="pass"))),
-        store=MemoryStateStore(clock),
+        store=store,
         egress=RecordingEgress(),
         dead_letters=RecordingDeadLetters(),
         clock=clock,
@@ -63,41 +71,25 @@ def test_a_lease_of_any_length_is_kept_in_the_proportions_of_the_usual_one() -> 
     assert LeaseTimes.of(3_000) == LeaseTimes(lease_ms=3_000, renew_ms=1_000, margin_ms=400)
 
 
-class CountingStore(MemoryStateStore):
-    """Says of each bite of its sweep that so many rows had expired, and how many bites there were."""
+@pytest.mark.parametrize(("expired", "within_ms"), [(400, 20_000), (18_000, 12_000)])
+async def test_what_has_expired_is_swept_in_one_round_however_little_of_all_it_is(
+    tmp_path: Path, clock: ManualClock, expired: int, within_ms: int
+) -> None:
+    store = SqliteStateStore(tmp_path / "state.db", clock, "NORMAL")
+    keys = [f"a:{number}" for number in range(20_000)]
+    ttls_ms = [600_000 if number < expired else 86_400_000 for number in range(len(keys))]
+    await store.claim("earlier", 1, keys, [1] * len(keys), ttls_ms)
+    clock.advance(600_001)
 
-    def __init__(self, clock: ManualClock, *removed: int) -> None:
-        super().__init__(clock)
-        self._removed = list(removed)
-        self.bites = 0
-
-    async def sweep(self, limit: int) -> int:
-        del limit
-        self.bites += 1
-        return self._removed.pop(0) if self._removed else 0
-
-
-async def test_the_store_is_swept_on_while_a_good_part_of_what_is_looked_at_has_expired(clock: ManualClock) -> None:
-    store = CountingStore(clock, 300, 2_000, 250, 20)
-    swept = build_processor(
-        make_plan(Ruleset("0" * 64, Events(path("type"), path("time"), None, unknown_types="pass"))),
-        store=store,
-        egress=RecordingEgress(),
-        dead_letters=RecordingDeadLetters(),
-        clock=clock,
-        options=Options(),
-        topic="events",
-    )
-    async with asyncio.timeout(5):
-        running = asyncio.create_task(swept.run())
-        await carried(swept)
-        while store.bites < 4:
-            clock.advance(100 if store.bites else 10_000)
-            await asyncio.sleep(0)
+    running = asyncio.create_task(over(store, clock).run())
+    begun_ms = clock.monotonic_ms()
+    while clock.monotonic_ms() < begun_ms + within_ms:
         for _ in range(20):
-            clock.advance(100)
             await asyncio.sleep(0)
-        swept.drain()
-        await asyncio.wait([running])
+        clock.advance(min(clock.next_due_ms() or 1, 500))
+    running.cancel()
+    await asyncio.wait([running])
 
-    assert store.bites == 4
+    with sqlite3.connect(tmp_path / "state.db") as file:
+        assert file.execute("SELECT count(*) FROM claim").fetchone() == (len(keys) - expired,)
+    await store.close()
