@@ -44,10 +44,10 @@ class _PartialRow(NamedTuple):
 
 
 class MemoryStateStore:
-    """Claims, owners and partials in dicts.
+    """Claims, owners and partials in dicts; that of the claims has those that were set last at its end.
 
-    At most `max_claims` claims are kept: past that the oldest sixteenth is forgotten, expired or not, and counted in
-    `claims_forgotten`. A copy of a forgotten event is new.
+    At most `max_claims` claims are kept: past that the oldest are forgotten, and a sixteenth of all with them; those that had not
+    expired are counted in `claims_forgotten`. A copy of a forgotten event is new.
     """
 
     compacts = False
@@ -85,11 +85,12 @@ class MemoryStateStore:
             if row is not None and row[0] > now_ms:
                 found.append(None if row[1] == owner and row[2] == seq else Claim(*row[1:]))
             else:
-                expires_ms = now_ms + ttl_ms
-                claims[key] = (expires_ms, owner, seq, checksum, HELD, 0)
+                if row is not None:
+                    del claims[key]
+                claims[key] = (now_ms + ttl_ms, owner, seq, checksum, HELD, 0)
                 found.append(None)
         if len(claims) > self._max_claims:
-            self._forget_oldest()
+            self._forget_oldest(now_ms)
         return found
 
     async def settle(self, changes: Sequence[Change]) -> list[Claim | None]:
@@ -100,8 +101,9 @@ class MemoryStateStore:
             row = self._claims.get(key)
             current = Claim(*row[1:]) if row is not None and row[0] > now_ms else None
             if row is not None and new is not None and current == expected:
-                expires_ms = row[0] if ttl_ms is None else now_ms + ttl_ms
-                self._claims[key] = (expires_ms, *new)
+                if ttl_ms is not None:
+                    del self._claims[key]
+                self._claims[key] = (row[0] if ttl_ms is None else now_ms + ttl_ms, *new)
                 current = new
             found.append(current)
         return found
@@ -250,11 +252,11 @@ class MemoryStateStore:
             if not noted:
                 del self._announced[aggregation]
 
-    def _forget_oldest(self) -> None:
-        beyond = len(self._claims) - self._max_claims
-        for key in list(islice(self._claims, beyond + self._max_claims // 16)):
-            del self._claims[key]
-            self.claims_forgotten += 1
+    def _forget_oldest(self, now_ms: int) -> None:
+        most = self._max_claims
+        for key in list(islice(self._claims, len(self._claims) - most + most // 16)):
+            if self._claims.pop(key)[0] > now_ms:
+                self.claims_forgotten += 1
 
 
 def _bases(written: Base | None, there: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
