@@ -7,6 +7,7 @@ Rule of the file: protocols and the plain values that cross them. Each protocol 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from engine.errors import LookupFailed
 from engine.event import DeadLetter, JsonObject, Record, Refusal
 from engine.metrics import SourceCounts
 
@@ -241,11 +242,11 @@ class LookupSource(Protocol):
     def limits(self) -> LookupLimits:
         """What it may be asked at once, the same for as long as it lives; whoever asks keeps to it."""
 
-    async def lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject]:
+    async def lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject | LookupFailed]:
         """The context of each key that is known; one that is left out is known not to be there.
 
-        At most `limits.max_keys` keys, each once. Raises LookupFailed where there is no answer; it is cancelled when its time is
-        over.
+        At most `limits.max_keys` keys, each once. A LookupFailed in place of a context says that this key's is there and cannot be
+        read; it counts for that key alone. Raises LookupFailed where there is no answer; it is cancelled when its time is over.
         """
 
     async def close(self) -> None:

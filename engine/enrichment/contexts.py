@@ -6,13 +6,14 @@ failures end here; nothing of them reaches the pipeline but a status.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.enrichment.breaker import CircuitBreaker
 from engine.enrichment.cache import Entry, LocalCache
 from engine.enrichment.flights import Flights, Landed
 from engine.enrichment.place import Place
+from engine.enrichment.rows import cut
 from engine.enrichment.shared import SharedAnswers, SharedCache
 from engine.enrichment.sources.file import FileSource
 from engine.errors import LookupFailed
@@ -42,12 +43,11 @@ class SourceContexts:
         shared: SharedAnswers | None = None,
     ) -> None:
         self.counts = SourceCounts()
-        self._fields = source.fields
         self._default = None if source.default is None else dict(source.default)
         self._nothing = Context(None, "negative") if self._default is None else Context(self._default, "default")
         self._budget_ms = budget_ms
         self._clock = clock
-        self._table = _Table(chain[0], self._cut) if isinstance(chain[0], FileSource) else None
+        self._table = _Table(chain[0], source.fields) if isinstance(chain[0], FileSource) else None
         self._cache = LocalCache(source.cache)
         self._places = [self._place(source, spec.kind, place) for spec, place in zip(source.chain, chain, strict=True)]
         self._files = [place for place in chain if isinstance(place, FileSource)]
@@ -126,7 +126,7 @@ class SourceContexts:
 
     def _place(self, source: Source, kind: str, place: LookupSource) -> Place:
         breaker = None if source.breaker is None or isinstance(place, FileSource) else CircuitBreaker(source.breaker, self._clock)
-        return Place(f"enrichment source `{source.name}` ({kind})", place, breaker, self.counts, self._clock)
+        return Place(f"enrichment source `{source.name}` ({kind})", place, source.fields, breaker, self.counts, self._clock)
 
     def _refresh(self, due: Sequence[str], now_ms: int) -> None:
         """Ask again for what will be over soon, behind everybody's back; meanwhile it is at hand."""
@@ -181,10 +181,9 @@ class SourceContexts:
         """Keep an answer, and make of it what the pipeline sees; a failure is no answer, and leaves what was kept."""
         now_ms = self._clock.monotonic_ms()
         if context.value is not None:
-            row = self._cut(context.value)
-            landed = Context(row, "fresh")
+            landed = context
             self._cache.keep(key, landed, now_ms)
-            self._tell(key, row)
+            self._tell(key, context.value)
         elif context.status in _WITHOUT_ANSWER:
             landed = self._instead(None, context.status)
         else:
@@ -197,16 +196,13 @@ class SourceContexts:
         if self._shared is not None:
             self._shared.keep(key, row)
 
-    def _cut(self, row: JsonObject) -> JsonObject:
-        return {name: row[name] for name in self._fields if name in row} if self._fields else row
-
 
 class _Table:
     """The whole of a file, as contexts; made again when the file changed."""
 
-    def __init__(self, file: FileSource, cut: Callable[[JsonObject], JsonObject]) -> None:
+    def __init__(self, file: FileSource, fields: Sequence[str]) -> None:
         self._file = file
-        self._cut = cut
+        self._fields = fields
         self._version = 0
         self._contexts: dict[str, Context] = {}
 
@@ -217,5 +213,5 @@ class _Table:
             return self._contexts
         if self._version != self._file.version:
             self._version = self._file.version
-            self._contexts = {key: Context(self._cut(row), "fresh") for key, row in rows.items()}
+            self._contexts = {key: Context(cut(row, self._fields), "fresh") for key, row in rows.items()}
         return self._contexts

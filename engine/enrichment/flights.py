@@ -8,9 +8,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from engine.enrichment.place import BreakerOpen, Place
+from engine.enrichment.place import Answer, BreakerOpen, Place
 from engine.errors import LookupFailed
-from engine.event import JsonObject
 from engine.ports import Context
 
 
@@ -123,19 +122,23 @@ class Flights:
         await asyncio.gather(*(self._ask_place(number, flight, chunk, known) for chunk in chunks))
 
     async def _ask_place(self, number: int, flight: Flight, keys: Sequence[str], known: str) -> None:
-        rows: Mapping[str, JsonObject] = {}
+        answer = Answer({}, frozenset())
         try:
-            rows = await self._places[number].ask(keys)
+            answer = await self._places[number].ask(keys)
         except BreakerOpen:
             known = _graver(known, "breaker_open")
         except LookupFailed:
             known = _graver(known, "timeout")
         for key in keys:
-            if key in rows:
-                self._arrive(flight, key, Context(rows[key], "fresh"))
-        left = [key for key in keys if key not in rows]
-        if left:
-            await self._ask_places_from(number + 1, flight, left, known)
+            if key in answer.rows:
+                self._arrive(flight, key, Context(answer.rows[key], "fresh"))
+        left = [key for key in keys if key not in answer.rows]
+        unusable = [key for key in left if key in answer.unusable]
+        unknown = [key for key in left if key not in answer.unusable]
+        await asyncio.gather(
+            self._ask_places_from(number + 1, flight, unknown, known),
+            self._ask_places_from(number + 1, flight, unusable, _graver(known, "timeout")),
+        )
 
     def _arrive(self, flight: Flight, key: str, context: Context) -> None:
         self._settle(flight, key, self._land(key, context))

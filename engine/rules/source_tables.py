@@ -22,6 +22,8 @@ def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
         table = orjson.loads(path.read_bytes())
         if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
             raise ValueError("expected one JSON object that holds an object for each id")
+        for key, row in table.items():
+            _check_depth(row, f"the object of `{key}`")
         return table
     field = id_field or "id"
     table = {}
@@ -30,6 +32,14 @@ def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
             raise ValueError(f"line {number} has no `{field}`, the field that `id:` names")
         table[str(row[field])] = row
     return table
+
+
+def _check_depth(row: JsonObject, which: str) -> None:
+    """Refuse what can be read and could not be written again where it would stand in an event."""
+    try:
+        orjson.dumps([[row]])
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"{which} is nested too deeply to go out with an event") from error
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, JsonObject]]:
@@ -63,4 +73,5 @@ def _json_rows(path: Path) -> Iterator[tuple[int, JsonObject]]:
                 raise ValueError(f"line {number} is not JSON: {error.msg}") from error
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is not a JSON object")  # noqa: TRY004 - the content is wrong, as in all other cases
+            _check_depth(row, f"the object on line {number}")
             yield number, row

@@ -28,7 +28,7 @@ enrichment:
   sources:
     user:
       lookup: user_id
-      from: {http: {url: "${USERS}/users/{key}", timeout: 500ms, concurrency: 4}}
+      from: {http: {url: "${USERS}/users/{key}", timeout: 20s, concurrency: 4}}
       cache: {local: {ttl: 5m}, negative_ttl: 30s, stale_if_error: 1h, refresh_ahead: 0.8}
       breaker: {failures: 3, open_for: 30s}
       fields: [plan]

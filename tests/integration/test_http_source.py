@@ -125,7 +125,6 @@ async def test_a_key_with_a_comma_and_one_that_is_alone_go_without_a_batch(servi
         (200, b"7", "neither"),
         (200, b'[{"plan": "free"}]', "`id`"),
         (200, b"[7]", "`id`"),
-        (200, b'{"u1": 7}', "no object"),
     ],
 )
 async def test_a_batch_that_is_answered_otherwise_is_a_failure(

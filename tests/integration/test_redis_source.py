@@ -63,14 +63,14 @@ async def test_a_hash_is_an_answer_of_text_or_of_json(redis_server: RedisServer,
 @pytest.mark.parametrize(
     ("text", "value", "message"),
     [
-        ("[1]", "json", "a value is JSON, but no object"),
-        ("{", "json", "a value cannot be read"),
+        ("{", "json", "the value cannot be read"),
+        (b"\xff", "json", "the value cannot be read"),
         ("{}", "hash", "WRONGTYPE"),
         (None, "json", "WRONGTYPE"),
     ],
 )
-async def test_what_is_there_and_is_not_what_the_rule_says_is_no_answer(
-    redis_server: RedisServer, text: str | None, value: str, message: str
+async def test_what_is_there_and_is_not_what_the_rule_says_is_no_answer_for_its_key_alone(
+    redis_server: RedisServer, text: str | bytes | None, value: str, message: str
 ) -> None:
     prefix = own_prefix()
     with redis_server.client(db=1) as admin:
@@ -78,9 +78,17 @@ async def test_what_is_there_and_is_not_what_the_rule_says_is_no_answer(
             admin.hset(f"{prefix}:u1", "plan", "free")
         else:
             admin.set(f"{prefix}:u1", text)
+        if value == "hash":
+            admin.hset(f"{prefix}:u2", "plan", "paid")
+        else:
+            admin.set(f"{prefix}:u2", '{"plan": "paid"}')
     async with source(own(redis_server), key=f"{prefix}:{{key}}", value=value) as users:
-        with pytest.raises(LookupFailed, match=message):
-            await users.lookup(["u1"])
+        found = await users.lookup(["u1", "u2", "nobody"])
+
+    why = found.pop("u1")
+    assert isinstance(why, LookupFailed)
+    assert message in str(why)
+    assert found == {"u2": {"plan": "paid"}}
 
 
 async def test_a_url_names_another_server_and_its_database(redis_server: RedisServer) -> None:

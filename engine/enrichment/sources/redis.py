@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from pydantic import SecretStr
 from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ResponseError
 
 from engine.errors import LookupFailed, SettingsInvalid
 from engine.event import JsonObject
@@ -44,15 +45,13 @@ class RedisSource:
         self._is_hash = value != JSON
         self._read_member = orjson.loads if value == HASH_OF_JSON else bytes.decode
 
-    async def lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject]:
+    async def lookup(self, keys: Sequence[str]) -> Mapping[str, JsonObject | LookupFailed]:
         """See LookupSource."""
         try:
             values = await self._ask([self._key.replace("{key}", key).encode() for key in keys])
-            rows = {key: self._row(value) for key, value in zip(keys, values, strict=True)}
         except REDIS_FAILURES as error:
             raise LookupFailed(f"no answer: {failure_text(error)}") from error
-        except ValueError as error:
-            raise LookupFailed(f"a value cannot be read: {error}") from error
+        rows = {key: self._row_or_why_not(value) for key, value in zip(keys, values, strict=True)}
         return {key: row for key, row in rows.items() if row is not None}
 
     async def close(self) -> None:
@@ -70,16 +69,27 @@ class RedisSource:
                 pipeline.hgetall(name)
             else:
                 pipeline.get(name)
-        values: list[Any] = await pipeline.execute()
+        values: list[Any] = await pipeline.execute(raise_on_error=False)
+        for value in values:
+            if isinstance(value, Exception) and not _is_of_one_key(value):
+                raise value
         return values
 
-    def _row(self, value: Any) -> JsonObject | None:
-        if self._is_hash:
-            return {name.decode(): self._read_member(text) for name, text in value.items()} or None
-        row = None if value is None else orjson.loads(value)
-        if row is not None and not isinstance(row, dict):
-            raise LookupFailed("a value is JSON, but no object")
+    def _row_or_why_not(self, value: Any) -> JsonObject | LookupFailed | None:
+        if isinstance(value, Exception):
+            return LookupFailed(f"the value is of another kind than the rule says: {value}")
+        try:
+            if self._is_hash:
+                return {name.decode(): self._read_member(text) for name, text in value.items()} or None
+            row: JsonObject | None = None if value is None else orjson.loads(value)
+        except ValueError as error:
+            return LookupFailed(f"the value cannot be read: {error}")
         return row
+
+
+def _is_of_one_key(error: Exception) -> bool:
+    """Whether an error says something of what a key holds, and nothing of the server."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def _client_of(url: str, redis: RedisSettings, limits: LookupLimits) -> "Redis | RedisCluster":

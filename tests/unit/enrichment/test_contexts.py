@@ -316,14 +316,6 @@ async def test_whatever_a_plug_in_raises_is_a_failed_look_up(clock: ManualClock,
     assert user.counts.errors == 1
 
 
-async def test_a_row_that_is_no_object_is_a_failed_look_up(clock: ManualClock) -> None:
-    source = ScriptedSource({"u1": ["not", "an", "object"]})  # type: ignore[dict-item]
-    user = contexts(clock, source)
-
-    assert await user.fetch(["u1"]) == {"u1": TIMEOUT}
-    assert user.counts.errors == 1
-
-
 async def test_a_look_up_that_takes_longer_than_the_place_may_is_ended_and_counted(clock: ManualClock) -> None:
     source = ScriptedSource(timeout_ms=20)
     source.gate.clear()

@@ -147,6 +147,8 @@ def test_lines_and_tables_are_keyed_by_the_field_named(tmp_path: FilePath) -> No
         ("a.csv", "n,id\n1,2\n\n1\n", "line 4 has no `id`"),
         ("a.csv", "id,n\nu1,1,2\n", "line 2 has 3 cells, and there are 2 columns"),
         ("a.csv", 'id,n\nu1,"a\nb"\nu2,"c\nu3,d\n', "line 4 begins a row that is not CSV: .*is a quote left open"),
+        ("a.json", '{"u": ' + 300 * '{"a":' + "1" + 301 * "}", "the object of `u` is nested too deeply to go out with an event"),
+        ("a.ndjson", '{"id": 1}\n{"id": 2, "x": ' + 300 * "[" + 300 * "]" + "}", "the object on line 2 is nested too deeply"),
         ("a.csv", 'id,n\nu1,"' + 200_000 * "x", "line 2 begins a row that is not CSV: field larger than field limit"),
     ],
 )
