@@ -3,13 +3,13 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from engine.enrichment.kinds import build_place
+from engine.enrichment.sources.http import HttpSource
 from engine.errors import LookupFailed, SettingsInvalid
-from engine.ports import LookupSource
 from engine.rules.model import SourceSpec
 from engine.rules.source_settings import BUILT_IN_SOURCES
 from engine.settings import RedisSettings
@@ -27,11 +27,11 @@ async def service() -> AsyncIterator[UserService]:
 
 
 @asynccontextmanager
-async def source(service: UserService, **settings: Any) -> AsyncIterator[LookupSource]:
+async def source(service: UserService, **settings: Any) -> AsyncIterator[HttpSource]:
     spec = SourceSpec("http", {**DEFAULTS, "url": f"{service.url}/users/{{key}}", **settings})
     built = build_place(spec, ManualClock(), RedisSettings())
     try:
-        yield built
+        yield cast("HttpSource", built)
     finally:
         await built.close()
 

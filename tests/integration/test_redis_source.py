@@ -83,7 +83,7 @@ async def test_what_is_there_and_is_not_what_the_rule_says_is_no_answer_for_its_
         else:
             admin.set(f"{prefix}:u2", '{"plan": "paid"}')
     async with source(own(redis_server), key=f"{prefix}:{{key}}", value=value) as users:
-        found = await users.lookup(["u1", "u2", "nobody"])
+        found = dict(await users.lookup(["u1", "u2", "nobody"]))
 
     why = found.pop("u1")
     assert isinstance(why, LookupFailed)

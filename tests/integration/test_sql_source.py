@@ -5,14 +5,14 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy
 
 from engine.enrichment.kinds import build_place
+from engine.enrichment.sources.sql import SqlSource
 from engine.errors import LookupFailed, SettingsInvalid
-from engine.ports import LookupSource
 from engine.rules.model import SourceSpec
 from engine.rules.source_settings import BUILT_IN_SOURCES
 from engine.settings import RedisSettings
@@ -51,10 +51,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def source(url: str, query: str = ONE, **settings: Any) -> AsyncIterator[LookupSource]:
+async def source(url: str, query: str = ONE, **settings: Any) -> AsyncIterator[SqlSource]:
     built = build_place(SourceSpec("sql", {**DEFAULTS, "url": url, "query": query, **settings}), ManualClock(), RedisSettings())
     try:
-        yield built
+        yield cast("SqlSource", built)
     finally:
         await built.close()
 

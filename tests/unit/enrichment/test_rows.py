@@ -13,11 +13,11 @@ from engine.rules.model import Breaker
 from engine.testing import ManualClock
 from tests.unit.enrichment.scripted import ScriptedSource, contexts
 
-_SECRET = "secret-of-u1"
+_CONTENT = "what stands in a row"
 
 
 def _nested(levels: int) -> object:
-    value: object = _SECRET
+    value: object = _CONTENT
     for _ in range(levels):
         value = {"in": value}
     return value
@@ -57,7 +57,7 @@ async def test_a_row_that_no_event_can_carry_is_a_failure_of_its_key_alone(
         "u3": Context({"plan": "none"}, "default"),
     }
     assert (user.breaker, user.counts.errors, user.counts.fetches) == ("closed", 2, 2)
-    assert _SECRET not in caplog.text
+    assert _CONTENT not in caplog.text
 
 
 async def test_it_is_said_once_in_the_log_and_why(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
