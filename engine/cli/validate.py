@@ -19,6 +19,7 @@ from engine.rules.diagnostics import CODES, Finding, did_you_mean, shown
 from engine.rules.mending import Mended, mend
 from engine.rules.reports import FORMS, Style, concise, human
 from engine.rules.source_settings import BUILT_IN_SOURCES
+from engine.rules.source_tables import table_findings
 
 _DEFAULT_PATH = Path("rules")
 _MAX_SHOWN: Final = 200
@@ -90,8 +91,9 @@ def _validate(arguments: argparse.Namespace) -> int:
     if arguments.fix or arguments.diff:
         return _mend([mend(directory, os.environ, BUILT_IN_SOURCES) for directory in directories], arguments)
     checked = [check_rules(directory, os.environ) for directory in directories]
+    outside = _outside(checked)
     asked = _online(checked, arguments.config) if arguments.online else []
-    findings = [*(finding for one in checked for finding in one.findings), *asked]
+    findings = [*(finding for one in checked for finding in one.findings), *outside, *asked]
     sources = {file: text for one in checked for file, text in one.sources.items()}
     sys.stdout.write(_report(findings, sources, arguments))
     return _exit_code(findings, arguments.fail_on)
@@ -105,7 +107,8 @@ def _mend(mended: Sequence[Mended], arguments: argparse.Namespace) -> int:
         return 1 if lines else 0
     for one in mended:
         write(one)
-    findings = [finding for one in mended for finding in one.loaded.findings]
+    loaded = [one.loaded for one in mended]
+    findings = [*(finding for one in loaded for finding in one.findings), *_outside(loaded)]
     sources = {file: text for one in mended for file, text in one.loaded.sources.items()}
     edits, files = sum(one.edits for one in mended), sum(len(one.files) for one in mended)
     if edits:
@@ -145,6 +148,11 @@ def _count(text: str) -> int:
 def _online(checked: Sequence[Loaded], config: Path | None) -> list[Finding]:
     """What servers say of the rules. Their clients are loaded here, as nothing else needs them."""
     return cast("_Asked", import_module(_ONLINE).ask_servers)(checked, config)
+
+
+def _outside(checked: Sequence[Loaded]) -> list[Finding]:
+    """What files that rules name, and that are none of the rules, have wrong with them."""
+    return [finding for one in checked if one.ruleset is not None for finding in table_findings(one.ruleset)]
 
 
 def _directory(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 In: faults and doubts, as the loader, the parser, the checks and the lints meet them. Out: one flat list.
 Rule of the file: a code keeps its meaning for ever; a new meaning gets a new code. C is a setting, E1 YAML, E2 structure, E3 names, E4 types,
-E5 patterns and limits, E7 what was asked of servers; W6 is a warning about meaning, W8 about tests, W9 about comments that allow a warning.
+E5 patterns and limits, E7 what stands outside of the rules: servers, files of context; W6 is a warning about meaning, W8 about tests, W9 about comments that allow a warning.
 """
 
 import json
@@ -73,6 +73,7 @@ CODES: Final = {
     "E506": "not an IP network",
     "E701": "a topic that is not there or cannot be used",
     "E702": "brokers that do not answer",
+    "E703": "a file of context that cannot be read",
     "W601": "a name that nothing uses",
     "W602": "a negated test on a field that may be missing",
     "W603": "a condition that can never be true",

@@ -1,6 +1,6 @@
 """The tables of file sources: context by key, out of JSON, NDJSON or CSV.
 
-In: a file. Out: its rows. Rule of the file: a table is read whole or not at all, and what is wrong with it is said with the line.
+In: a file. Out: its rows, or the finding that it has none. Rule of the file: a table is read whole or not at all, and what is wrong with it is said with the line.
 """
 
 import csv
@@ -10,6 +10,8 @@ from pathlib import Path
 import orjson
 
 from engine.event import JsonObject
+from engine.rules.diagnostics import Finding, Findings
+from engine.rules.model import Ruleset, SourceSpec
 
 
 def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
@@ -18,6 +20,8 @@ def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
     In CSV the first line has the names, and all values are text. Cells that a row lacks are left out of it; empty ones that it has too many are
     nothing. Raises OSError, or ValueError that says what is wrong with the content.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError("a pipe or a device is no table")
     if path.suffix == ".json":
         table = orjson.loads(path.read_bytes())
         if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
@@ -32,6 +36,42 @@ def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
             raise ValueError(f"line {number} has no `{field}`, the field that `id:` names")
         table[str(row[field])] = row
     return table
+
+
+def path_of(spec: SourceSpec) -> Path:
+    """Where the table of a place of kind `file` is: its path is relative to the rule file."""
+    return Path(spec.span.file).parent / str(spec.settings["path"])
+
+
+def id_field_of(spec: SourceSpec) -> str | None:
+    """The field that has the key, where the rule names one."""
+    return str(spec.settings["id"]) if "id" in spec.settings else None
+
+
+def reason_of(error: Exception) -> str:
+    """Why a table cannot be read, in words."""
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+def table_findings(ruleset: Ruleset) -> list[Finding]:
+    """A finding for each place of kind `file` whose table cannot be read now: a service with these rules would not start."""
+    findings = Findings()
+    for source in ruleset.enrichment.sources.values():
+        for spec in source.chain:
+            if spec.kind == "file":
+                _check_table(spec, findings)
+    return findings.in_order()
+
+
+def _check_table(spec: SourceSpec, findings: Findings) -> None:
+    path = path_of(spec)
+    try:
+        read_table(path, id_field_of(spec))
+    except (OSError, ValueError) as error:
+        help = "the path is relative to this file" if isinstance(error, FileNotFoundError) else ""
+        findings.add("E703", f"the table `{path}` cannot be read: {reason_of(error)}", spec.span, help=help)
 
 
 def _check_depth(row: JsonObject, which: str) -> None:

@@ -8,7 +8,7 @@ from engine.errors import LookupFailed
 from engine.event import JsonObject
 from engine.ports import Clock, LookupLimits
 from engine.rules.model import SourceSpec
-from engine.rules.source_tables import read_table
+from engine.rules.source_tables import id_field_of, path_of, read_table, reason_of
 from engine.settings import RedisSettings
 
 _log = logging.getLogger(__name__)
@@ -17,9 +17,7 @@ _LOOK_EVERY_MS = 1_000
 
 def build(spec: SourceSpec, clock: Clock, _redis: RedisSettings) -> "FileSource":
     """The source of a rule, its file read. Raises LookupFailed where it cannot be."""
-    id_field = spec.settings.get("id")
-    path = Path(spec.span.file).parent / str(spec.settings["path"])
-    built = FileSource(path, None if id_field is None else str(id_field), clock)
+    built = FileSource(path_of(spec), id_field_of(spec), clock)
     built.rows()
     return built
 
@@ -69,13 +67,7 @@ class FileSource:
                 _log.warning("enrichment file `%s` can be read again", self._path)
             self.problem = None
         except Exception as error:  # noqa: BLE001 - the pipeline looks here for each batch: whatever a reader raises, no event may stop for it
-            problem = f"`{self._path}`: {_reason(error)}"
+            problem = f"`{self._path}`: {reason_of(error)}"
             if self.problem is None:
                 _log.warning("enrichment file %s", problem)
             self.problem = problem
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return str(error.strerror)
-    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

@@ -64,3 +64,29 @@ def test_a_path_that_is_not_there_is_the_tools_failure(tmp_path: Path, capsys: p
     with pytest.raises(RulesUnreadable, match="there is no rules directory"):
         validate(GOOD, tmp_path / "missing")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), ("[]", "expected one JSON object that holds an object for each id"), ("{}", None)],
+)
+def test_the_table_of_a_source_has_to_be_there_as_the_service_needs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, reason: str | None
+) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "version: 1\n"
+        "events: {type: kind, time: at, types: {a: {}}}\n"
+        "enrichment:\n"
+        "  sources:\n"
+        "    user: {lookup: user_id, from: {file: {path: users.json}}, fields: [plan]}\n"
+        "filters:\n"
+        "  free: {when: {user.plan: free}, then: {allow: {mark: free}}}\n"
+    )
+    if content is not None:
+        (tmp_path / "users.json").write_text(content)
+
+    code = validate(tmp_path, "--format", "concise")
+
+    place, table = f"{tmp_path}/rules.yaml:5:36", f"`{tmp_path}/users.json`"
+    told = f"{place}: error E703 the table {table} cannot be read: {reason}"
+    assert (code, told in capsys.readouterr().out) == ((0, False) if reason is None else (1, True))
