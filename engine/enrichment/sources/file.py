@@ -68,6 +68,6 @@ class FileSource:
             self.problem = None
         except Exception as error:  # noqa: BLE001 - the pipeline looks here for each batch: whatever a reader raises, no event may stop for it
             problem = f"`{self._path}`: {reason_of(error)}"
-            if self.problem is None:
+            if self.problem is None and self._rows is not None:  # before the first good read, whoever asks is told
                 _log.warning("enrichment file %s", problem)
             self.problem = problem
