@@ -40,9 +40,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     show.add_argument("--raw", action="store_true", help="the bytes of the event alone, as they came in")
     replay = _action(actions, "replay", "send the events again to a running service", _replay)
     replay.add_argument("letters", nargs="*", metavar="N|ID", help="only these; default: all that were not replayed")
-    replay.add_argument("--to", metavar="URL", help="the service; default: where the settings say that it listens")
+    replay.add_argument("--to", type=_service, metavar="URL", help="the service; default: where the settings say that it listens")
     replay.add_argument("--token", metavar="TOKEN", help="what the service asks of senders; @FILE reads it from a file")
     replay.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+
+
+def _service(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"`{text}` is no URL; write `http://{text}`")
+    return text
 
 
 def _action(

@@ -23,11 +23,18 @@ def ended(work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: what is left is not worth a word
         return 128 + signal.SIGPIPE
     except (RulemillError, OSError) as error:
-        print(f"rulemill: {error}", file=sys.stderr)
+        print(f"rulemill: {_told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _told(error: Exception) -> str:
+    """An error in words: of a file its name, and what is the matter with it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"`{error.filename}`: {error.strerror}"
+    return str(error)
 
 
 def end_at_sigterm() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NoReturn
 
+from engine import __version__
 from engine.cli.ending import end_at_sigterm, ended, leave
 
 COMMANDS: Final = {
@@ -29,6 +30,9 @@ COMMANDS: Final = {
 }
 """What each command does. It is the module of its name here, whose `add_parser` describes the arguments and says what runs."""
 
+_ALSO: Final = {"validate-rules": "validate"}
+"""Names that commands have beside their own."""
+
 
 def command() -> NoReturn:
     """Be the `rulemill` command."""
@@ -38,7 +42,8 @@ def command() -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `rulemill` command; returns the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    given[:1] = [_ALSO.get(word, word) for word in given[:1]]
     chosen = _parser(next((word for word in given if not word.startswith("-")), "")).parse_args(given)
     return ended(lambda: chosen.run(chosen))
 
@@ -46,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser(wanted: str) -> argparse.ArgumentParser:
     """The parser of all commands' names, and of the arguments of the one that is wanted."""
     parser = argparse.ArgumentParser(prog="rulemill", description="A declarative event engine: its rules are YAML.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, help in COMMANDS.items():
         if name == wanted:

@@ -4,6 +4,7 @@ Rule of the file: what cannot be read is told as `argparse` tells it, with what 
 """
 
 import argparse
+from collections.abc import Callable
 
 
 def above_zero(text: str) -> float:
@@ -15,3 +16,14 @@ def above_zero(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"`{text}` is no number above 0")
     return number
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """What takes a whole number from `least` to `most`. It raises ArgumentTypeError for anything else."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"`{text}` is no whole number from {least:,} to {most:,}")
+        return int(text)
+
+    return read

@@ -19,6 +19,7 @@ import uvloop
 
 import engine
 from engine.app import SOURCE_KINDS, build_explainer, build_pool, build_processor, build_statistics, limits_of
+from engine.cli.numbers import whole
 from engine.cli.outputs import objections_of, open_outputs
 from engine.cli.rules_option import add_rules_option
 from engine.cli.serve_workers import serve_with_workers
@@ -73,8 +74,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("serve")
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     parser.add_argument("--host", help="where to listen; default: the settings' one")
-    parser.add_argument("--port", type=int, help="0 is any free one; default: the settings' one")
-    parser.add_argument("--workers", type=int, help="worker processes; default: the settings' number")
+    parser.add_argument("--port", type=whole(0, 65_535), help="0 is any free one; default: the settings' one")
+    parser.add_argument("--workers", type=whole(1, 256), help="worker processes; default: the settings' number")
     parser.add_argument("--store", choices=("sqlite", "redis", "memory"), help="default: the settings' one")
     parser.add_argument("--demo", action="store_true", help="send sample traffic; without a rules directory, the default rules")
     add_rules_option(parser)

@@ -5,16 +5,18 @@ own is said by us, or not at all.
 """
 
 import asyncio
+import errno
 import logging
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from socket import AF_INET, AF_INET6, create_server, has_dualstack_ipv6, socket
+from socket import AF_INET, AF_INET6, create_server, gaierror, has_dualstack_ipv6, socket
 from typing import Final
 
 import uvicorn
 
+from engine.errors import SettingsInvalid
 from engine.ingress.connection import SPARE_CONNECTIONS, BoundedConnection, ConnectionBounds
 from engine.ingress.http import Application
 from engine.settings import HttpSettings
@@ -29,10 +31,23 @@ _log = logging.getLogger(__name__)
 
 
 def listen(host: str, port: int) -> socket:
-    """A socket that listens; on `::` for IPv4 as well, where the system can. Raises OSError."""
+    """A socket that listens; on `::` for IPv4 as well, where the system can. Raises SettingsInvalid where that is not to be had."""
     family = AF_INET6 if ":" in host else AF_INET
     both = host == "::" and has_dualstack_ipv6()
-    return create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    try:
+        return create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        raise SettingsInvalid(_not_to_be_had(error, host, port)) from error
+
+
+def _not_to_be_had(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken by another program; stop that, or choose another one: `--port`, `http.port` (HTTP_PORT)"
+    if error.errno == errno.EACCES:
+        return f"port {port} is not for this user; choose one above 1023: `--port`, `http.port` (HTTP_PORT)"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, gaierror):
+        return f"this machine has no address `{host}`; set another one: `--host`, `http.host` (HTTP_HOST)"
+    return f"nothing can listen on port {port} of {host}: {error.strerror}"
 
 
 def address_of(listening: socket) -> str:

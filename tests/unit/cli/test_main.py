@@ -1,13 +1,17 @@
 """The table of commands, and what each of them loads."""
 
 import signal
+import socket
 import subprocess
 import sys
 from textwrap import dedent
 
 import pytest
 
+from engine import __version__
 from engine.cli.main import COMMANDS, main
+from engine.errors import SettingsInvalid
+from engine.ingress.server import listen
 from tests.acceptance.processes import environment
 
 SERVICE_ONLY = ("aiohttp", "pydantic", "sqlalchemy", "starlette", "uvicorn", "watchfiles")
@@ -72,3 +76,53 @@ def test_the_first_process_of_a_container_ends_at_sigterm_as_any_other_does() ->
     ended = subprocess.run([sys.executable, "-c", dedent(code)], env=environment(), timeout=60, check=False)
 
     assert ended.returncode == 128 + signal.SIGTERM
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"rulemill {__version__}\n")
+
+
+def test_the_check_of_rules_has_the_name_of_its_own_command_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["validate-rules", "--help"])
+
+    assert (ended.value.code, capsys.readouterr().out[:24]) == (0, "usage: rulemill validate")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["serve", "--port", "99999"], "argument --port: `99999` is no whole number from 0 to 65,535"),
+        (["serve", "--port", "80x"], "argument --port: `80x` is no whole number from 0 to 65,535"),
+        (["serve", "--workers", "0"], "argument --workers: `0` is no whole number from 1 to 256"),
+        (["dlq", "replay", "--to", "localhost:8080"], "argument --to: `localhost:8080` is no URL; write `http://localhost:8080`"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_told_as_what_was_written(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert (ended.value.code, capsys.readouterr().err.endswith(f"{told}\n")) == (2, True)
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--event", "nosuch.json"]) == 2
+    assert capsys.readouterr().err == "rulemill: `nosuch.json`: No such file or directory\n"
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(SettingsInvalid, match=f"port {port} of 127.0.0.1 is taken by another program; .*`--port`.*HTTP_PORT"):
+            listen("127.0.0.1", port)
+
+
+def test_an_address_that_is_not_this_machines_is_told() -> None:
+    with pytest.raises(SettingsInvalid, match=r"this machine has no address `203.0.113.7`; .*`--host`.*HTTP_HOST"):
+        listen("203.0.113.7", 0)
