@@ -25,13 +25,14 @@ class Outcome(NamedTuple):
     """How an event ended, as its sender is told.
 
     `code` is a stable word for programs (`invalid_json`, `schema`, `bot_traffic` …), `message` is for people and
-    says what to do, `pointer` is a JSON pointer into the event where one place is at fault.
+    says what to do, `pointer` is a JSON pointer into the event where one place is at fault. `stage` is where an event was rejected, for its dead letter.
     """
 
     status: str
     code: str = ""
     message: str = ""
     pointer: str = ""
+    stage: str = "decode"
 
 
 OUTCOME_ACCEPTED: Final = Outcome(ACCEPTED)
@@ -43,10 +44,10 @@ class Submission:
 
     `items` holds what came in, bytes not yet decoded or an object that was part of a larger body, and the outcome of what is known
     to be no event. `outcomes` has the same order; an entry is None until that event has ended. `done` is called once, when the last has ended.
-    `taken` says that the sender was answered before that. `ruleset` is the id of the rules that judge it, empty while none have seen it.
+    `kept` are the places of those that are dead letters already. `taken` says that the sender was answered before that. `ruleset` is the id of the rules that judge it, empty while none have seen it.
     """
 
-    __slots__ = ("done", "ids", "input", "items", "outcomes", "pending", "received_ms", "ruleset", "size_bytes", "taken")
+    __slots__ = ("done", "ids", "input", "items", "kept", "outcomes", "pending", "received_ms", "ruleset", "size_bytes", "taken")
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Submission:
         self.size_bytes = size_bytes
         self.done = done
         self.pending = len(items)
+        self.kept: frozenset[int] = frozenset()
         self.taken = False
         self.ruleset = ""
         self.outcomes: list[Outcome | None] = [None] * len(items)

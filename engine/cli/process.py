@@ -77,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_options(*, state_is_kept: bool) -> Options:
     """How much a run does at once, and how long its lease is; with state that is kept, another run may have to take over."""
-    return Options(_MAX_BATCHES, _GATHER_EVENTS, lease=LeaseTimes() if state_is_kept else _PRIVATE_LEASE)
+    lease = LeaseTimes() if state_is_kept else _PRIVATE_LEASE
+    return Options(_MAX_BATCHES, _GATHER_EVENTS, hold_by_clock=False, lease=lease)
 
 
 async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan) -> None:

@@ -23,7 +23,7 @@ _READ_BYTES = 1 << 20
 
 
 class Feed:
-    """Reads `source`, a path or `-`, into a processor. Lines that are rejected become dead letters."""
+    """Reads `source`, a path or `-`, into a processor. Lines that are rejected become dead letters, those that are not yet."""
 
     def __init__(self, processor: Processor, dead_letters: DeadLetters, source: str, ruleset: str) -> None:
         self.lines = 0
@@ -44,6 +44,7 @@ class Feed:
                 self.lines += len(items)
                 await self._submit(items)
                 progress.update(sum(map(len, lines)))
+            self._processor.end_input()
             while self._pending:
                 await self._wait()
 
@@ -87,10 +88,11 @@ class Feed:
 
     async def _bury(self, submission: Submission) -> None:
         now_ms = self._processor.stages.clock.now_ms()
+        items = zip(submission.items, submission.outcomes, submission.ids, strict=True)
         letters = [
-            DeadLetter(item.rstrip(b"\r\n"), outcome.message, outcome.code, "decode", self._ruleset, identity, now_ms)
-            for item, outcome, identity in zip(submission.items, submission.outcomes, submission.ids, strict=True)
-            if isinstance(item, bytes) and outcome is not None and outcome.status == REJECTED
+            DeadLetter(item.rstrip(b"\r\n"), outcome.message, outcome.code, outcome.stage, self._ruleset, identity, now_ms)
+            for index, (item, outcome, identity) in enumerate(items)
+            if isinstance(item, bytes) and outcome is not None and outcome.status == REJECTED and index not in submission.kept
         ]
         self.dead_letters += len(letters)
         await self._dead_letters.put(letters)

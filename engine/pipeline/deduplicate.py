@@ -135,7 +135,7 @@ class Deduplicator:
         if copy.checksum != first.checksum:
             self._counters.conflicts += 1
             if copy.type in self._rejects_conflicts:
-                self._answers.tell(copy, Outcome(REJECTED, "conflict", _CONFLICT))
+                self._answers.tell(copy, _conflict(REJECTED))
                 return
         if first.outcome is not None:
             self._answers.tell(copy, OUTCOME_DUPLICATE if first.outcome.status == ACCEPTED else first.outcome)
@@ -149,7 +149,7 @@ class Deduplicator:
         if event.checksum == checksum:
             return OUTCOME_DUPLICATE
         self._counters.conflicts += 1
-        return Outcome(REJECTED if event.type in self._rejects_conflicts else DUPLICATE, "conflict", _CONFLICT)
+        return _conflict(REJECTED if event.type in self._rejects_conflicts else DUPLICATE)
 
     async def _settle(
         self, owner: Owner, batch: Batch, contested: list[tuple[Event, Claim]], verdicts: dict[int, Outcome]
@@ -240,3 +240,7 @@ class Deduplicator:
             self._answers.end(event, outcome)
         batch.events = [event for event in batch.events if id(event) not in verdicts]
         return held_elsewhere
+
+
+def _conflict(status: str) -> Outcome:
+    return Outcome(status, "conflict", _CONFLICT, stage="claim")

@@ -37,7 +37,8 @@ class Intake:
     """Takes what waits, up to `max_batch` events at a time.
 
     An idle engine delays nothing for a fuller batch; while `on_their_way()` says that batches are, the next one gathers as many events as
-    they have together, or enough for what a batch costs by itself to be little of it, or until they have ended. With `ack_received`, a submission is answered here, once it is known which of its items are events.
+    they have together, or enough for what a batch costs by itself to be little of it, or until they have ended. When the `input_over`, nothing earlier can come
+    and what is held goes on. With `ack_received`, a submission is answered here, once it is known which of its items are events.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Intake:
     ) -> None:
         self.generation = generation
         self.draining = False
+        self.input_over = False
         self.inbox = inbox
         self.on_idle: Callable[[], None] = lambda: None
         self.on_their_way: Callable[[], int] = lambda: 0
@@ -85,7 +87,7 @@ class Intake:
                 return arrival
             if self.draining and self.is_empty:
                 return None
-            if not self.inbox.events:
+            if not self.inbox.events and not self._holds_for_nothing():
                 self.on_idle()
                 await self._something_to_do()
 
@@ -101,6 +103,10 @@ class Intake:
             return False
         return waiting < self.on_their_way()
 
+    def _holds_for_nothing(self) -> bool:
+        """Whether events are held for earlier ones that cannot come."""
+        return self.orderer.is_holding and (self.draining or self.input_over)
+
     def _arrange(self, submissions: list[Submission]) -> Arrival:
         generation, wait_ms = self.generation, self.generation.plan.ruleset.events.wait_ms
         now_ms = self._clock.monotonic_ms()
@@ -114,7 +120,7 @@ class Intake:
                 _answer(submission, decoded)
         watermark_ms = self.orderer.watermark_ms(submissions[0].input, wait_ms) if submissions else None
         events = self._deduplicator.join(events, now_ms)
-        if self.draining and not submissions:
+        if self._holds_for_nothing() and not submissions:
             return Arrival(generation, self.orderer.release(None), watermark_ms)
         return Arrival(generation, self.orderer.arrange(events, wait_ms, now_ms), watermark_ms)
 

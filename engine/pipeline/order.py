@@ -1,7 +1,7 @@
 """Ordering: events of one key go on in the order of their own times.
 
 In: events as they came. Out: those that may go on, earlier ones of a key first. With a wait, an event is held until
-its input has moved on past it, or until it has waited that long; it is claimed only when it leaves. Where too many are held, the
+its input has moved on past it, or until it has waited that long by the clock; it is claimed only when it leaves. Where too many are held, the
 earliest leave before their time. An event that comes after a later one of its key has gone on is late: always counted, and flagged,
 dropped or routed.
 """
@@ -29,13 +29,17 @@ class Orderer:
 
     Times are kept for the last `tracked_keys` to twice as many keys. At most `max_held`
     events are held, which came in as at most `max_held_bytes`; `crowded_out` counts those that left early because of that.
+    Without `by_clock` only the input's own time counts, so that recorded events come out the same however fast they are read.
     """
 
-    def __init__(self, tracked_keys: int, max_held: int = 50_000, max_held_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self, tracked_keys: int, max_held: int = 50_000, max_held_bytes: int = 64 << 20, *, by_clock: bool = True
+    ) -> None:
         self.max_held = max_held
         self.max_held_bytes = max_held_bytes
         self.held_bytes = 0
         self.crowded_out = 0
+        self._by_clock = by_clock
         self._tracked_keys = tracked_keys
         self._newer: dict[str, int] = {}
         self._older: dict[str, int] = {}
@@ -94,7 +98,7 @@ class Orderer:
             place = next(self._arrivals)
             heapq.heappush(self._held, (event.time_ms, place, event))
             self._places.add(place)
-            if event.time_ms + wait_ms > highest_ms:
+            if self._by_clock and event.time_ms + wait_ms > highest_ms:
                 heapq.heappush(self._due, (now_ms + wait_ms, event.time_ms, place))
             self.held_bytes += event.size_bytes
         going = [*self._pop_due(highest_ms - wait_ms, now_ms), *self._pop_crowd()]

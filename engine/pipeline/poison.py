@@ -4,7 +4,7 @@ from engine.event import REJECTED, Outcome
 from engine.pipeline.batch import Batch
 
 TAKEOVERS_ALLOWED = 3
-_POISON = Outcome(REJECTED, "poison", "every worker that held this event died; it was kept as a dead letter")
+_POISON = Outcome(REJECTED, "poison", "every worker that held this event died; it was kept as a dead letter", stage="publish")
 
 
 def set_poison_aside(batch: Batch) -> None:

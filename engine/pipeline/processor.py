@@ -34,12 +34,14 @@ class Options:
     """How much is done at once, and when senders are answered.
 
     `gather_events`: a commit under load waits for so many events; 0 never waits. `ack_received`: senders are answered when their
-    events are known to be events, not when these have ended; what becomes of them is counted all the same.
+    events are known to be events, not when these have ended; what becomes of them is counted all the same. `hold_by_clock`: an event that waits for
+    earlier ones waits no longer than the rules say; else until its input has come so far.
     """
 
     max_batches: int = 8
     gather_events: int = 0
     ack_received: bool = False
+    hold_by_clock: bool = True
     lease: LeaseTimes = field(default_factory=LeaseTimes)
     owner_name: Callable[[], str] = lambda: secrets.token_urlsafe(12)
 
@@ -66,6 +68,11 @@ class Processor:
         self.stages.answers.ledger.received += len(submission.items)
         self.stages.times.begin(submission)
         return True
+
+    def end_input(self) -> None:
+        """Hold nothing any more for earlier events: no new ones come, but some may be sent again."""
+        self.stages.intake.input_over = True
+        self._wake()
 
     def drain(self) -> None:
         """Take nothing more in; `run` returns when all that was taken has ended."""

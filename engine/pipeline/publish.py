@@ -92,7 +92,7 @@ class Publisher:
 
     def _set_aside(self, batch: Batch, failed: dict[int, tuple[Event, str, str]]) -> None:
         for event, code, why in failed.values():
-            batch.freeing.append((event, Outcome(REJECTED, code, why)))
+            batch.freeing.append((event, Outcome(REJECTED, code, why, stage="publish")))
         batch.events = [event for event in batch.events if id(event) not in failed]
 
     def _refuse(self, batch: Batch, refusals: Sequence[Refusal]) -> None:
@@ -122,8 +122,9 @@ class Publisher:
         self._counters.dead_letters += len(whole) + len(parts)
 
     def _letter(self, event: Event, code: str, reason: str, stage: str, ruleset: str) -> DeadLetter:
-        identity = event.submission.ids[event.index]
-        return DeadLetter(original_bytes(event), reason, code, stage, ruleset, identity, self._clock.now_ms())
+        submission = event.submission
+        submission.kept |= {event.index}
+        return DeadLetter(original_bytes(event), reason, code, stage, ruleset, submission.ids[event.index], self._clock.now_ms())
 
 
 def _note(event: Event, ruleset: str, *, degraded: bool) -> bytes:

@@ -86,6 +86,16 @@ def answer(identity: str, **members: object) -> Event:
     return {"kind": "answer", "id": identity, "user": "u1", "at": START_MS, "agent": "browser", "points": 1, **members}
 
 
+def add_an_event_that_transforms_make_unfit(rules: Path) -> Event:
+    """Have rules nest a member of an event more deeply than can be sent; returns the event."""
+    below = ".a" * 31
+    for turn in range(8):  # each puts what the one before it made another 32 deep
+        change = f"transform: {{remove: [agent], set: {{n{turn + 1}{below}: {{field: n{turn}}}}}}}"
+        text = rules.read_text()
+        rules.write_text(f"{text}  deep{turn}:\n    when: {{n0: {{exists: true}}}}\n    then: {{{change}}}\n")
+    return answer("unfit", n0=[[[[[[1]]]]]])
+
+
 def ndjson(events: list[Event]) -> bytes:
     return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 

@@ -11,7 +11,16 @@ import pytest
 
 from tests.acceptance.processes import COMMAND, TIMEOUT_S, environment, rulemill
 from tests.acceptance.reference import Reference
-from tests.acceptance.samples import HOUR_MS, START_MS, Event, answer, epoch_ms, ndjson, read_lines
+from tests.acceptance.samples import (
+    HOUR_MS,
+    START_MS,
+    Event,
+    add_an_event_that_transforms_make_unfit,
+    answer,
+    epoch_ms,
+    ndjson,
+    read_lines,
+)
 
 OUTPUTS: Final = ("--out", "out.ndjson", "--aggregates", "aggregates.ndjson", "--summary", "summary.json")
 MALFORMED: Final = (b'{"kind": "answer"', b"[1, 2]", b"\xff\xfe not UTF-8", b'{"kind":"answer", "id":"x"}  ')
@@ -210,3 +219,32 @@ def test_memory_does_not_grow_with_the_input(project: Path) -> None:
     quarter = STREAM_CHUNKS // 4
     growth = statistics.median(samples[-quarter:]) - statistics.median(samples[:quarter])
     assert growth < MAX_GROWTH_BYTES, [sample >> 20 for sample in samples]
+
+
+def test_events_that_wait_for_earlier_ones_wait_by_their_own_time_and_not_by_the_clock(project: Path) -> None:
+    rules = project / "rules" / "rules.yaml"
+    rules.write_text(rules.read_text("utf-8").replace("  key: user\n", "  key: user\n  ordering: {wait: 10m}\n", 1), "utf-8")
+    seconds = [
+        0,
+        *(n + 1 if n % 2 else n - 1 for n in range(1, 999)),
+        999,
+    ]  # pairs the wrong way round, also 500 and 499: two batches
+
+    summary = process(project, ndjson([answer(f"e{n}", user="u", at=START_MS + n * 1_000) for n in seconds]).splitlines())
+
+    assert (summary["accepted"], summary["late"]) == (1_000, 0)
+    assert [record["id"] for record in read_lines(project / "out.ndjson")] == [f"e{n}" for n in range(1_000)]
+
+
+def test_an_event_that_cannot_go_out_is_one_dead_letter_of_the_stage_that_it_came_to(project: Path) -> None:
+    rules = project / "rules" / "rules.yaml"
+    rules.write_text(rules.read_text("utf-8").replace("ttl: 24h}", "ttl: 24h, on_conflict: reject}"))
+    unfit = add_an_event_that_transforms_make_unfit(rules)
+    summary = process(project, ndjson([answer("good"), unfit, answer("good", points=7)]).splitlines())
+
+    letters = read_lines(project / "out.dead-letters.ndjson")
+    assert [(letter["id"], letter["stage"], letter["code"]) for letter in letters] == [
+        ("unfit", "publish", "unencodable"),
+        ("good", "claim", "conflict"),
+    ]
+    assert (summary["rejected"], summary["dead_letter"]) == (2, 2)

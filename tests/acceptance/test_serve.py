@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from tests.acceptance.processes import TIMEOUT_S, Service, rulemill
-from tests.acceptance.samples import Event, answer, ndjson, read_lines
+from tests.acceptance.samples import Event, add_an_event_that_transforms_make_unfit, answer, ndjson, read_lines
 
 RECORDS = Path("out", "events.enriched.ndjson")
 
@@ -93,13 +93,7 @@ def test_a_rejected_event_is_told_where_it_is_wrong_and_the_others_go_on(client:
 
 
 def test_what_a_transform_has_made_unfit_to_send_is_kept_as_it_came_and_costs_nobody_else(project: Path) -> None:
-    rules = project / "rules" / "rules.yaml"
-    below = ".a" * 31
-    for turn in range(8):  # each puts what the one before it made another 32 deep
-        change = f"transform: {{remove: [agent], set: {{n{turn + 1}{below}: {{field: n{turn}}}}}}}"
-        text = rules.read_text()
-        rules.write_text(f"{text}  deep{turn}:\n    when: {{n0: {{exists: true}}}}\n    then: {{{change}}}\n")
-    unfit = answer("unfit", n0=[[[[[[1]]]]]])
+    unfit = add_an_event_that_transforms_make_unfit(project / "rules" / "rules.yaml")
     with Service(project) as service:
         response = httpx.post(f"{service.url}/events", params={"results": "all"}, json=[unfit, answer("good")])
 
