@@ -11,6 +11,7 @@ from typing import Final, Literal
 from engine.rules.diagnostics import Edit, Findings, shown
 from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Test, Use
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null
+from engine.rules.other_words import OTHER_WORDS, like_of_sql
 from engine.rules.parse_operands import EQUALITY, FLAGS, OPERATORS, ORDER, TEXT, TEXT_LISTS, VALUE_LISTS, Operand, read_operand
 from engine.rules.places import Span
 from engine.rules.reading import blank_edits, described, lacks_blank, read_boolean, read_key_path
@@ -24,18 +25,6 @@ _JOINING: Final = frozenset(("all", "any", "none", "not", "use"))
 _MODIFIERS: Final = ("ignore_case", "if_missing")
 _CASED: Final = EQUALITY | TEXT | TEXT_LISTS | VALUE_LISTS | {"matches", "matches_any"}
 _NUMBERS: Final = ORDER | {"eq", "ne", "between", "in", "not_in"}
-_OTHER_WORDS: Final = {
-    "and": "all", "or": "any", "nor": "none",
-    "==": "eq", "=": "eq", "===": "eq", "equals": "eq", "equal": "eq", "is": "eq", "!=": "ne", "<>": "ne", "neq": "ne", "not_eq": "ne",
-    "not_equals": "ne", "is_not": "ne", "<": "lt", "less": "lt", "less_than": "lt", "lesser": "lt", "before": "lt", "smaller_or_equal": "lte", "less_or_equal": "lte", "less_equal": "lte", "less_than_or_equal": "lte", "lower": "lt", "lower_than": "lt", "smaller": "lt", "smaller_than": "lt", "below": "lt", "under": "lt", "<=": "lte", "le": "lte", "max": "lte", "at_most": "lte",
-    ">": "gt", "greater": "gt", "greater_than": "gt", "after": "gt", "larger_or_equal": "gte", "greater_or_equal": "gte", "greater_equal": "gte", "greater_than_or_equal": "gte", "larger": "gt", "larger_than": "gt", "bigger": "gt", "higher": "gt", "more": "gt", "more_than": "gt", "exceeds": "gt", "above": "gt", "over": "gt", ">=": "gte", "ge": "gte", "min": "gte", "at_least": "gte", "range": "between",
-    "one_of": "in", "any_of": "in", "nin": "not_in", "notin": "not_in", "none_of": "not_in",
-    "includes": "contains", "like": "contains", "substring": "contains", "prefix": "starts_with", "suffix": "ends_with",
-    "regex": "matches", "regexp": "matches", "re": "matches", "match": "matches", "pattern": "matches", "=~": "matches",
-    "present": "exists", "defined": "exists", "missing": "exists: false", "null": "is_null", "cidr": "in_cidr", "ip_in": "in_cidr",
-    "newer_than": "within", "length": "size", "count": "size", "len": "size", "case_insensitive": "ignore_case", "icase": "ignore_case",
-    "not": "ne` or `not_in", "default": "if_missing", "field": "eq: {field: …}", "list": "in: {list: …}",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ class ConditionReader:
             case "use":
                 return self._use(entry)
         if entry.key in {"and", "or", "nor"} and isinstance(entry.value, ListNode):
-            word = _OTHER_WORDS[entry.key]
+            word = OTHER_WORDS[entry.key]
             self._findings.add("E208", f"`{entry.key}` does not join conditions", entry.key_span, fix=word)
             return None
         path = self._path(entry, scope)
@@ -259,7 +248,11 @@ class ConditionReader:
             help = f"the operators stand in the map of `{path.text}` itself, side by side: `{{gte: 5, lt: 10}}`"
             self._findings.add("E209", message, entry.key_span, help=help)
             return
-        other = _OTHER_WORDS.get(entry.key.lower())
+        offer = like_of_sql(entry.key, entry.key_span, entry.value)
+        if offer:
+            self._findings.add("E209", message, entry.key_span, help=offer.help, edits=offer.edits)
+            return
+        other = OTHER_WORDS.get(entry.key.lower())
         if other:
             edits = (Edit(entry.key_span, other),) if other in OPERATORS | set(_MODIFIERS) else ()
             self._findings.add("E209", message, entry.key_span, help=f"did you mean `{other}`?", edits=edits)

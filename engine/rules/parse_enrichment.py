@@ -3,6 +3,7 @@
 In: its nodes and what the machine provides. Out: `model.Enrichment`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 from zoneinfo import available_timezones
@@ -26,6 +27,7 @@ from engine.rules.reading import (
 from engine.rules.timezones import local_hour
 
 _MAX_BUDGET_MS: Final = 60_000
+_OFFSET: Final = re.compile(r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>[0-9]{1,2})(?::?(?P<minutes>[0-9]{2}))?", re.IGNORECASE)
 _KINDS_OF_DERIVED: Final = ("bucket", "difference", "ratio", "hour", "part_of_day", "jmespath")
 
 
@@ -128,10 +130,23 @@ def _timezone(node: Node, findings: Findings) -> str | FieldRef | None:
         return None if path is None else FieldRef(path)
     name = read_text(node, "`timezone`", findings)
     if name and local_hour(0, name) is None:
+        if offset := _OFFSET.fullmatch(name):
+            findings.add("E505", f"there is no time zone `{shown(name)}`", node.span, help=_instead_of_offset(offset))
+            return None
         help = "write a name such as `Europe/Berlin` or `UTC`; a field is `{field: path}`"
         zones = sorted(available_timezones())
         findings.add_unknown("E505", f"there is no time zone `{shown(name)}`", node.span, name, zones, otherwise=help)
     return name or None
+
+
+def _instead_of_offset(offset: "re.Match[str]") -> str:
+    """The zones that are named by an offset have its sign the other way round."""
+    other = "-" if offset["sign"] == "+" else "+"
+    named = f"Etc/GMT{other}{int(offset['hours'])}"
+    always = (
+        f"; for this offset all the year round `{named}`" if local_hour(0, named) is not None and not offset["minutes"] else ""
+    )
+    return f"write a place such as `Europe/Berlin`, whose summer time is known{always}"
 
 
 def _jmespath_args(reader: MapReader, node: Node) -> tuple[object, ...] | None:

@@ -27,8 +27,13 @@ TEXT_LISTS: Final = frozenset(("contains_any", "contains_all", "starts_with_any"
 VALUE_LISTS: Final = frozenset(("in", "not_in", "has_any", "has_all"))
 FLAGS: Final = frozenset(("exists", "is_null"))
 _PATH: Final = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)+", re.IGNORECASE)
+_MARKED_NAME: Final = re.compile(r"\$\{?([a-z][a-z0-9_]*)\}?")
+"""A name as other languages write that of a variable."""
+
 _LIKE_A_NAME: Final = re.compile(r"[a-z]+(?:_[a-z0-9]+)+")
 """A value that may as well be the name of a list: which was meant is a guess."""
+
+_MOST_THAT_GOES_ROUND: Final = 366
 
 AGES: Final = frozenset(("within", "older_than"))
 ELEMENTS: Final = frozenset(("some", "every"))
@@ -102,6 +107,10 @@ def _many(operator: str, node: Node, findings: Findings) -> Operand | None:
         if operator == "in_cidr":
             network = _network(operator, node, findings)
             return None if network is None else (network,)
+        if named := _MARKED_NAME.fullmatch(node.text):
+            help, fix = "a named list stands under `list`", f"{{list: {named[1]}}}"
+            findings.add("E210", f"`{operator}` takes a list, not {described(node)}", node.span, help=help, fix=fix)
+            return None
         single = next((one for one, many in _LIST_FORM.items() if many == operator), None)
         help = f"a single value is written `{single}: {node.text}`; a named list `{{list: {node.text}}}`" if single else ""
         findings.add(
@@ -284,9 +293,17 @@ def _between(node: Node, findings: Findings) -> tuple[Scalar, ...] | None:
         findings.add("E210", "`between` takes two numbers or two times, not one of each", node.span)
         return None
     if _position(low) > _position(high):
-        findings.add("E210", "`between` with the larger value first never holds", node.span, fix=f"[{high}, {low}]")
+        _turn_round(low, high, node, findings)
         return None
     return pair
+
+
+def _turn_round(low: Scalar, high: Scalar, node: Node, findings: Findings) -> None:
+    """Hours, days and degrees begin anew after their last: whether such a pair is the wrong way round is the author's to say."""
+    goes_round = not isinstance(low, str) and -_MOST_THAT_GOES_ROUND <= low <= _MOST_THAT_GOES_ROUND
+    help = f"write `[{high}, {low}]`; if what lies outside is meant, as hours over midnight, `any: [{{… : {{gte: {low}}}}}, {{… : {{lte: {high}}}}}]`"
+    message = "`between` with the larger value first never holds"
+    findings.add("E210", message, node.span, help=help if goes_round else "", fix="" if goes_round else f"[{high}, {low}]")
 
 
 def _position(value: Scalar) -> float:
