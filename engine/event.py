@@ -25,14 +25,14 @@ class Outcome(NamedTuple):
     """How an event ended, as its sender is told.
 
     `code` is a stable word for programs (`invalid_json`, `schema`, `bot_traffic` …), `message` is for people and
-    says what to do, `pointer` is a JSON pointer into the event where one place is at fault. `stage` is where an event was rejected, for its dead letter.
+    says what to do, `pointer` is a JSON pointer into the event where one place is at fault. `stage` is where an event was rejected that had been decoded, for its dead letter.
     """
 
     status: str
     code: str = ""
     message: str = ""
     pointer: str = ""
-    stage: str = "decode"
+    stage: str = ""
 
 
 OUTCOME_ACCEPTED: Final = Outcome(ACCEPTED)

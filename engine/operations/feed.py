@@ -90,7 +90,9 @@ class Feed:
         now_ms = self._processor.stages.clock.now_ms()
         items = zip(submission.items, submission.outcomes, submission.ids, strict=True)
         letters = [
-            DeadLetter(item.rstrip(b"\r\n"), outcome.message, outcome.code, outcome.stage, self._ruleset, identity, now_ms)
+            DeadLetter(
+                item.rstrip(b"\r\n"), outcome.message, outcome.code, outcome.stage or "decode", self._ruleset, identity, now_ms
+            )
             for index, (item, outcome, identity) in enumerate(items)
             if isinstance(item, bytes) and outcome is not None and outcome.status == REJECTED and index not in submission.kept
         ]

@@ -243,4 +243,4 @@ class Deduplicator:
 
 
 def _conflict(status: str) -> Outcome:
-    return Outcome(status, "conflict", _CONFLICT, stage="claim")
+    return Outcome(status, "conflict", _CONFLICT, stage="claim" if status == REJECTED else "")

@@ -41,13 +41,19 @@ def check_fields(ruleset: Ruleset, findings: Findings) -> None:
     for owner in conditions_of(ruleset):
         if owner.rule_id not in element_only:
             with findings.about(owner.rule_id):
-                _Walk(ruleset, fields, findings).condition(owner.condition, None, None)
+                # One that asks for a type itself is measured by that: what cannot be is a warning of the lints.
+                own = _types_asked_for(owner.condition, ruleset)
+                types = _types_asked_for(owner.within, ruleset) if own is None else None
+                _Walk(ruleset, fields, findings).condition(owner.condition, types, None)
     for read in _other_reads(ruleset):
         with findings.about(read.rule_id):
             facts = fields.facts(read.path, read.types)
             described = check_path(read.path, facts, fields.known_names, findings, having_it(read.path, read.types, fields))
             if read.numeric:
                 _check_numeric(read, described, findings)
+            elif read.is_identity and (kinds := _types(described)) and kinds <= {"object", "array", "boolean"}:
+                message = f"`{read.path.text}` is {type_words(kinds)}, text or a whole number is needed here"
+                findings.add("E403", message, read.path.span, help="name a member that is another one for each event")
             elif read.is_key and (kinds := _types(described)) and kinds <= {"object", "array"}:
                 help = f"name one of its members: `{read.path.text}.name`"
                 findings.add(
@@ -68,13 +74,14 @@ def _element_only(ruleset: Ruleset) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A field that is read outside of a condition: by which rule, of events of which types, and whether only a number or one value is of use."""
+    """A field that is read outside of a condition: by which rule, of events of which types, and whether only a number, one value, or text or a whole number is of use."""
 
     rule_id: str
     path: Path
     types: frozenset[str] | None = None
     numeric: bool = False
     is_key: bool = False
+    is_identity: bool = False
 
 
 def _other_reads(ruleset: Ruleset) -> Iterator[_Read]:
@@ -82,9 +89,10 @@ def _other_reads(ruleset: Ruleset) -> Iterator[_Read]:
     yield from (_Read("events", path) for path in (events.type, events.time, events.key) if path)
     for rule in ruleset.deduplication.values():
         types = frozenset((rule.event_type,)) if rule.event_type in events.types else None
-        yield from (_Read(f"deduplication.{rule.event_type}", path, types) for path in rule.key)
+        yield from (_Read(f"deduplication.{rule.event_type}", path, types, is_identity=True) for path in rule.key)
     for source in ruleset.enrichment.sources.values():
-        yield _Read(f"enrichment.sources.{source.name}", source.lookup)
+        if source.lookup.steps:
+            yield _Read(f"enrichment.sources.{source.name}", source.lookup)
     for derived in ruleset.enrichment.derived.values():
         numeric = derived.kind in {"bucket", "difference", "ratio"}
         yield from (_Read(f"enrichment.derived.{derived.name}", path, None, numeric) for path in derived_paths(derived))

@@ -16,7 +16,8 @@ def check_tests(ruleset: Ruleset, declared: Collection[str], findings: Findings)
     for test in ruleset.tests:
         with findings.about(f"tests.{shown(test.name)}"):
             for name in _sources(test):
-                _known(name, "source", ruleset.enrichment.sources, test, findings)
+                if name not in declared:
+                    _known(name, "source", ruleset.enrichment.sources, test, findings)
             for expected in expectations_of(test):
                 _check_expectation(expected, test, ruleset, filters, declared, findings)
 
@@ -47,7 +48,8 @@ def _check_expectation(
     values = expected.get("values")
     if aggregation and isinstance(values, Mapping):
         for name in values:
-            _known(str(name), "measure", [measure.name for measure in aggregation.measures], test, findings)
+            if f"{aggregation.id}.{name}" not in declared:
+                _known(str(name), "measure", [measure.name for measure in aggregation.measures], test, findings)
 
 
 def _sources(test: RuleTest) -> list[str]:

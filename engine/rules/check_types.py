@@ -4,10 +4,13 @@ In: a ruleset. Out: findings. Rule of the file: an error is only reported where 
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from engine.rules.diagnostics import Edit, Findings, all_of, as_written, closest, shown
 from engine.rules.event_fields import Root, follow, schema_properties
 from engine.rules.model import EventType, Path, Ruleset
+
+_TIMES: Final = frozenset(("timestamp", "time", "at", "ts", "occurred_at", "created_at", "event_time"))
 
 
 def check_types(ruleset: Ruleset, findings: Findings) -> None:
@@ -19,6 +22,7 @@ def check_types(ruleset: Ruleset, findings: Findings) -> None:
                 _add_wrong_name(ruleset.events.types[name], names, ruleset, findings)
         if not any(wanted.values()):
             _check_type_field(ruleset, findings)
+        _check_time_field(ruleset, findings)
 
 
 def wanted_names(event_type: EventType, path: Path) -> tuple[str, ...]:
@@ -53,6 +57,24 @@ def _check_type_field(ruleset: Ruleset, findings: Findings) -> None:
         findings.add(
             "W606", message, path.span, help=f"did you mean `{min(common)}`?", edits=(Edit(path.span, as_written(min(common))),)
         )
+
+
+def _check_time_field(ruleset: Ruleset, findings: Findings) -> None:
+    """Where no schema declares the time of events and all declare another member that is one, that was likely meant."""
+    path = ruleset.events.time
+    properties = [schema_properties(kind.schema or {}) for kind in ruleset.events.types.values()]
+    if not properties or any(path.steps[0] in members for members in properties):
+        return
+    common = sorted(
+        set.intersection(*({key for key, value in members.items() if _is_time(key, value)} for members in properties))
+    )
+    if common and closest(path.text, common) is None:
+        message = f"no schema declares `{path.text}`, which is to say when an event happened"
+        findings.add("W606", message, path.span, help=f"did you mean `{common[0]}`? An event without its time is rejected")
+
+
+def _is_time(name: str, schema: object) -> bool:
+    return name in _TIMES or (isinstance(schema, Mapping) and schema.get("format") == "date-time")
 
 
 def _is_constant(schema: object, value: str) -> bool:

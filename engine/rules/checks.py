@@ -30,10 +30,10 @@ _RESERVED_MEMBERS: Final = ("enrichment", "processing")
 def check(written: Written, findings: Findings) -> None:
     """Add every fault of the whole."""
     ruleset = written.ruleset
-    _check_routes(ruleset, findings)
+    _check_routes(ruleset, written.declared, findings)
     _check_lists(written, findings)
     _check_named_conditions(written, findings)
-    _check_measures(ruleset, findings)
+    _check_measures(ruleset, written.declared, findings)
     if written.has_events:
         check_types(ruleset, findings)
         _check_event_types(ruleset, findings)
@@ -49,9 +49,9 @@ def _unknown(findings: Findings, what: str, name: str, known: Collection[str], s
     findings.add_unknown("E303", f"there is no {what} `{shown(name)}`", span, name, sorted(known), otherwise=help)
 
 
-def _check_routes(ruleset: Ruleset, findings: Findings) -> None:
+def _check_routes(ruleset: Ruleset, declared: Collection[str], findings: Findings) -> None:
     for name, rule_id, span in routes_of(ruleset):
-        if name not in ruleset.routes:
+        if name not in ruleset.routes and name not in declared:
             with findings.about(rule_id):
                 _unknown(findings, "route", name, ruleset.routes, span, "routes")
 
@@ -159,13 +159,14 @@ def _size(condition: Condition, known: Mapping[str, tuple[int, int]], waiting: C
     return tests, depth
 
 
-def _check_measures(ruleset: Ruleset, findings: Findings) -> None:
+def _check_measures(ruleset: Ruleset, declared: Collection[str], findings: Findings) -> None:
     for aggregation in ruleset.aggregations.values():
         measures = {measure.name: measure for measure in aggregation.measures}
         with findings.about(f"aggregations.{aggregation.id}"):
             for measure in aggregation.measures:
                 for name in measure.of or ():
-                    _check_operand(measure, name, measures, aggregation, findings)
+                    if name in measures or f"{aggregation.id}.{name}" not in declared:
+                        _check_operand(measure, name, measures, aggregation, findings)
 
 
 def _check_operand(

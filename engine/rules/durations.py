@@ -18,6 +18,8 @@ def parse_duration(text: str) -> int | None:
 
 def duration_fix(text: str) -> tuple[str, bool]:
     """What another way to write a duration is here, and whether that is sure: how long is a month?"""
+    if iso := re.fullmatch(r"P(?:T([0-9]{1,6})([HMS])|([0-9]{1,6})([DW]))", text, re.IGNORECASE):
+        text = f"{iso[1] or iso[3]}{iso[2] or iso[4]}"
     worded = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Za-z]*)", text)
     if worded is None or (float(worded[1]) and not worded[2]):
         return "", False

@@ -5,6 +5,7 @@ the author meant; where that is a guess it is help and no edit.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from engine.rules.diagnostics import Edit, as_written
@@ -24,6 +25,35 @@ OTHER_WORDS: Final = {
     "not": "ne` or `not_in", "default": "if_missing", "field": "eq: {field: …}", "list": "in: {list: …}",
 }  # fmt: skip
 """Ours by theirs; where one word is not enough, as help says it."""
+
+_KEYS: Final = {
+    "if": "when", "condition": "when", "where": "when", "filter": "when", "match": "when", "matches": "when",
+    "action": "then", "actions": "then", "do": "then",
+    "desc": "description", "comment": "description", "doc": "description",
+    "retention": "retain", "keep": "retain", "group_by": "key", "groupby": "key", "group": "key", "by": "key",
+    "metrics": "measures", "compute": "measures", "aggregates": "measures", "windowing": "window",
+    "tz": "timezone", "zone": "timezone", "dedup": "deduplication", "dedupe": "deduplication",
+    "expire": "ttl", "expires": "ttl", "expiry": "ttl", "window": "ttl", "size": "max_entries", "limit": "max_entries", "max_size": "max_entries",
+    "source": "from", "key": "lookup", "percentage": "percent", "computed": "derived", "fallbacks": "fallback",
+}  # fmt: skip
+"""Keys of ours by those of others: where ours is a key of the same map and is not written there."""
+
+_MEASURES: Final = {
+    "average": "avg", "mean": "avg", "total": "sum", "minimum": "min", "maximum": "max", "lowest": "min", "highest": "max",
+    "unique": "distinct", "uniques": "distinct", "nunique": "distinct", "cardinality": "distinct", "count_distinct": "distinct",
+    "distinct_count": "distinct", "percentile": "quantile", "count_if": "count", "countif": "count", "count_where": "count",
+    "newest": "last", "latest": "last", "oldest": "first", "subtract": "difference", "diff": "difference", "divide": "ratio", "top_k": "top",
+}  # fmt: skip
+_PERCENTILE: Final = re.compile(r"p([1-9][0-9]?)|median")
+
+_ACTIONS: Final = {
+    **dict.fromkeys(("drop", "reject", "deny", "discard", "ignore", "stop", "skip", "exclude", "filter"), "block"),
+    **dict.fromkeys(("pass", "accept", "permit", "let_through"), "allow"),
+    **dict.fromkeys(("send", "forward", "redirect", "publish"), "route"),
+    **dict.fromkeys(("modify", "change", "mutate"), "transform"),
+}
+_INSIDE: Final = {"mark": "allow: {mark: …}", "tag": "allow: {mark: …}", "label": "allow: {mark: …}", "flag": "allow: {mark: …}", "reason": "block: {reason: …}",
+                  "to": "route: {to: …}", "set": "transform: {set: …}", "remove": "transform: {remove: …}", "rename": "transform: {rename: …}"}  # fmt: skip
 
 _LIKE: Final = frozenset(("like", "ilike"))
 _WILD: Final = re.compile(r"[%_*]")
@@ -48,3 +78,27 @@ def like_of_sql(word: str, place: Span, value: Node) -> Offer | None:
     case = ", with `ignore_case: true` beside it" if word.lower() == "ilike" else ""
     edits = () if case else (Edit(place, operator), Edit(value.span, as_written(text)))
     return Offer(f"write `{operator}: {as_written(text)}`{case}", edits)
+
+
+def key_of_ours(word: str, free: Collection[str]) -> str | None:
+    """The key that others call `word`, if it is one of those that are `free` to stand here."""
+    ours = _KEYS.get(word.lower())
+    return ours if ours in free else None
+
+
+def measure_of_ours(word: str, place: Span) -> Offer | None:
+    """The measure that others call `word`."""
+    if ours := _MEASURES.get(word.lower()):
+        return Offer(f"did you mean `{ours}`?", (Edit(place, ours),))
+    if percentile := _PERCENTILE.fullmatch(word.lower()):
+        share = f"0.{percentile[1].zfill(2).rstrip('0')}" if percentile[1] else "0.5"
+        return Offer(f"write `{{quantile: FIELD, q: {share}}}`")
+    return None
+
+
+def action_of_ours(word: str, place: Span) -> Offer | None:
+    """The action that others call `word`, or the one that it is a part of."""
+    if ours := _ACTIONS.get(word.lower()):
+        return Offer(f"did you mean `{ours}`?", (Edit(place, ours),))
+    inside = _INSIDE.get(word.lower())
+    return Offer(f"write `{inside}`") if inside else None

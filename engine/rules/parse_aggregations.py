@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from engine.rules.diagnostics import Findings, shown
+from engine.rules.diagnostics import Edit, Findings, shown
 from engine.rules.durations import as_duration
 from engine.rules.model import Aggregation, Emit, Measure
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from engine.rules.other_words import measure_of_ours
 from engine.rules.parse_conditions import ConditionReader
 from engine.rules.parse_events import read_route, route_fix
 from engine.rules.reading import MapReader, described, merged, named_entries, read_map, read_path, read_text
@@ -192,6 +193,9 @@ def _wrong_kinds(entry: Entry, node: MapNode, kinds: list[str], known: Sequence[
     first = node.entries[0] if node.entries else None
     span = first.key_span if first else node.span
     name = shown(first.key) if first else "nothing"
+    if first and (offer := measure_of_ours(first.key, span)):
+        findings.add("E303", f"there is no measure `{name}`", span, help=offer.help, edits=offer.edits)
+        return
     help = "one of " + ", ".join(f"`{kind}`" for kind in known)
     findings.add_unknown("E303", f"there is no measure `{name}`", span, first.key if first else "", known, otherwise=help)
 
@@ -218,9 +222,12 @@ class _MeasureReader:
         if node is None:
             return None
         if isinstance(node, ScalarNode):
-            example = f"{{{shown(node.text)}: true}}" if node.text.replace(".", "_").isidentifier() else "{field: value}"
+            is_name = isinstance(node.value, str) and node.text.replace(".", "_").isidentifier()
+            example = f"{{{shown(node.text)}: true}}" if is_name else "{field: value}"
             help = f"write `{self.entry.key}: count`, or count where a condition holds: `count: {example}`"
-            self.reader.findings.add("E203", f"`count` takes a condition, not {described(node)}", node.span, help=help)
+            message = f"`count` takes a condition, not {described(node)}"
+            edits = (Edit(self.reader.node.span, "count"),) if node.value is True else ()
+            self.reader.findings.add("E203", message, node.span, help=help, edits=edits)
             return None
         condition = self.conditions.read(node)
         return None if condition is None else Measure(self.entry.key, "count", condition=condition, span=self.entry.key_span)

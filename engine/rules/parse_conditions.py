@@ -73,6 +73,11 @@ class ConditionReader:
             word = OTHER_WORDS[entry.key]
             self._findings.add("E208", f"`{entry.key}` does not join conditions", entry.key_span, fix=word)
             return None
+        if entry.key in _MODIFIERS and isinstance(entry.value, ScalarNode):
+            help = f"write it into the test: `{{field: {{operator: value, {entry.key}: {entry.value.text}}}}}`; a member of the event is `$.{entry.key}`"
+            message = f"`{entry.key}` stands beside the operator, in the map of its field"
+            self._findings.add("E212", message, entry.key_span, help=help)
+            return None
         path = self._path(entry, scope)
         tests = self._tests_of(path or Path(entry.key, ()), entry.value, scope)
         return tests if path else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 from zoneinfo import available_timezones
 
-from engine.rules.diagnostics import Findings, shown
+from engine.rules.diagnostics import Findings, closest, shown
 from engine.rules.model import Derived, Enrichment, Extract, FieldRef, Path, Source
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.parse_filters import read_jmespath
@@ -63,9 +63,11 @@ def _derived(entry: Entry, findings: Findings) -> Derived | None:
         keys = [other.key for other in reader.node.entries]
         help = "one of " + ", ".join(f"`{kind}`" for kind in _KINDS_OF_DERIVED)
         message = f"a derived field says how it is computed once, not {len(kinds)} times"
-        if len(keys) == 1 and not kinds:
-            place = reader.node.entries[0].key_span
-            findings.add_unknown("E203", message, place, keys[0], _KINDS_OF_DERIVED, otherwise=help)
+        if keys and not kinds:
+            nearest = next(
+                (other for other in reader.node.entries if closest(other.key, _KINDS_OF_DERIVED)), reader.node.entries[0]
+            )
+            findings.add_unknown("E203", message, nearest.key_span, nearest.key, _KINDS_OF_DERIVED, otherwise=help)
         else:
             findings.add("E203", message, entry.key_span, help=help)
         return None

@@ -26,6 +26,7 @@ from engine.rules.model import (
     Transform,
 )
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode, is_null, plain_value
+from engine.rules.other_words import action_of_ours
 from engine.rules.parse_conditions import ConditionReader
 from engine.rules.patterns import jmespath_fault
 from engine.rules.reading import (
@@ -157,7 +158,11 @@ def _action(node: Node, findings: Findings) -> Action | None:
     entry = node.entries[0]
     read = _READERS.get(entry.key)
     if read is None:
-        findings.add_unknown("E201", f"unknown action `{shown(entry.key)}`", entry.key_span, entry.key, _ACTIONS)
+        message = f"unknown action `{shown(entry.key)}`"
+        if offer := action_of_ours(entry.key, entry.key_span):
+            findings.add("E201", message, entry.key_span, help=offer.help, edits=offer.edits)
+        else:
+            findings.add_unknown("E201", message, entry.key_span, entry.key, _ACTIONS)
         return None
     if is_null(entry.value):
         findings.add("E211", f"`{entry.key}` has no value", entry.value.span, help=f"write `{entry.key}: {{}}`")

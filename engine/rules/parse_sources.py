@@ -12,7 +12,7 @@ from typing import Final, cast
 from engine.rules.diagnostics import Findings, did_you_mean, shown
 from engine.rules.durations import as_duration
 from engine.rules.loader import resolve
-from engine.rules.model import MAX_WAITING, Breaker, Cache, Source, SourceSpec
+from engine.rules.model import MAX_WAITING, Breaker, Cache, Path, Source, SourceSpec
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, plain_value
 from engine.rules.reading import MapReader, described, one_or_many, read_duration_ms, read_items, read_map, read_text, read_whole
 from engine.rules.source_settings import (
@@ -44,6 +44,9 @@ _URLS: Final = {
     "redis": (REDIS_URL, "redis://host:6379/0"),
     "sql": (DATABASE_URL, "postgresql://user@host/database"),
 }
+_UNTOLD: Final = Path("", ())
+"""Where a source is at fault for want of the field to look up, what it brings is known all the same."""
+
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -79,11 +82,9 @@ def read_source(entry: Entry, surroundings: Surroundings, findings: Findings) ->
     names = tuple(read_text(item, "a field", findings) for item in read_items(fields, "`fields`", findings)) if fields else ()
     default = reader.map("default")
     reader.finish()
-    if lookup is None:
-        return None
     known = tuple(spec for spec in chain if spec is not None)
     value = cast("Mapping[str, object]", plain_value(default.node)) if default else None
-    return Source(entry.key, lookup, known, cache, breaker, names, value, max_waiting, entry.key_span)
+    return Source(entry.key, lookup or _UNTOLD, known, cache, breaker, names, value, max_waiting, entry.key_span)
 
 
 def _spec(node: Node, surroundings: Surroundings, findings: Findings) -> SourceSpec | None:

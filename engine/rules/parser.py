@@ -4,13 +4,14 @@ In: one node per file, the event schemas, and what the machine provides. Out: wh
 file at once. Rule of the file: sections may be spread over files in any way; which file a rule stands in never matters.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from engine.rules.diagnostics import Edit, Findings
+from engine.rules.diagnostics import Edit, Findings, closest
 from engine.rules.model import Events, Ruleset
-from engine.rules.nodes import Entry, MapNode, Node, ScalarNode
+from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from engine.rules.other_words import key_of_ours
 from engine.rules.parse_aggregations import parse_aggregations
 from engine.rules.parse_enrichment import parse_enrichment
 from engine.rules.parse_events import Schemas, parse_deduplication, parse_events
@@ -43,7 +44,8 @@ class Written:
 
     `ruleset` is complete only where there are no error findings. `lists` and `conditions` are the entries as written;
     `has_events` says whether there is a usable `events` section; `has_tests` whether any file has a `tests` section.
-    `declared` has the names of all filters, aggregations and routes, those at fault as well: they are known, if not usable.
+    `declared` has the names of all filters, aggregations, routes and sources, and of measures behind their aggregation's (`by_user.count`), those at fault as well: they
+    are known, if not usable.
     """
 
     ruleset: Ruleset
@@ -84,14 +86,30 @@ def parse(
         lists,
         parse_tests(sections["tests"], findings),
     )
-    declared = frozenset(
-        entry.key
-        for section in ("filters", "aggregations", "routes")
-        for node in sections[section]
-        if isinstance(node, MapNode)
-        for entry in node.entries
-    )
+    declared = frozenset(_declared(sections))
     return Written(ruleset, list_entries, condition_entries, events is not None, bool(sections["tests"]), declared)
+
+
+def _declared(sections: Mapping[str, list[Node]]) -> Iterator[str]:
+    for section in ("filters", "aggregations", "routes"):
+        for entry in _entries(sections[section]):
+            yield entry.key
+    for part in _entries(sections["enrichment"]):
+        if part.key == "sources":
+            yield from (entry.key for entry in _entries([part.value]))
+    for aggregation in _entries(sections["aggregations"]):
+        for part in _entries([aggregation.value]):
+            if part.key == "measures" or key_of_ours(part.key, ("measures",)):
+                yield from (f"{aggregation.key}.{entry.key}" for entry in _entries([part.value]))
+
+
+def _entries(nodes: Iterable[Node]) -> Iterator[Entry]:
+    """What stands in these maps, and one level down in what was written as a list of maps."""
+    for node in nodes:
+        if isinstance(node, MapNode):
+            yield from node.entries
+        elif isinstance(node, ListNode):
+            yield from (entry for item in node.items if isinstance(item, MapNode) for entry in item.entries)
 
 
 def _sections(files: Mapping[str, Node | None], findings: Findings) -> dict[str, list[Node]]:
@@ -116,6 +134,10 @@ def _sections_of(file: str, node: Node, findings: Findings) -> Iterator[tuple[st
         if value is not None:
             yield name, value
     reader.finish()
+    for entry in reader.node.entries:  # what stands under a misspelt section is not all missing
+        meant = key_of_ours(entry.key, SECTIONS) or closest(entry.key, SECTIONS)
+        if meant and entry.key not in {*SECTIONS, "routing", "version"} and not reader.has(meant):
+            yield meant, entry.value
 
 
 def _version(reader: MapReader) -> None:

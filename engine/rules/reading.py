@@ -12,6 +12,7 @@ from engine.rules.diagnostics import Edit, Findings, Related, all_of, shown
 from engine.rules.durations import as_duration, duration_fix, parse_duration
 from engine.rules.model import Path, Scalar
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_of
+from engine.rules.other_words import key_of_ours
 from engine.rules.paths import PathInvalid, parse_path
 from engine.rules.places import Span
 
@@ -132,8 +133,17 @@ class MapReader:
         free = [key for key in self._known if key not in present]
         for entry in self.node.entries:
             if entry.key not in self._known:
-                message = f"unknown key `{shown(entry.key)}` in {self.where}"
-                self.findings.add_unknown("E201", message, entry.key_span, entry.key, free, otherwise=all_of(self._known))
+                self._unknown(entry, free)
+
+    def _unknown(self, entry: Entry, free: Sequence[str]) -> None:
+        message = f"unknown key `{shown(entry.key)}` in {self.where}"
+        if ours := key_of_ours(entry.key, free):
+            edits = (Edit(entry.key_span, ours),)
+            self.findings.add("E201", message, entry.key_span, help=f"did you mean `{ours}`?", edits=edits)
+        elif entry.key in {"enabled", "active", "disabled"} and "mode" in free:
+            self.findings.add("E201", message, entry.key_span, help="one that is switched off says `mode: off`")
+        else:
+            self.findings.add_unknown("E201", message, entry.key_span, entry.key, free, otherwise=all_of(self._known))
 
 
 def read_map(node: Node, what: str, findings: Findings, example: str = "") -> MapReader | None:
@@ -287,6 +297,8 @@ def read_path(node: Node, findings: Findings) -> Path | None:
     """The node as a path to a field."""
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         only = node.items[0] if isinstance(node, ListNode) and len(node.items) == 1 else node
+        if isinstance(node, MapNode) and [entry.key for entry in node.entries] == ["field"]:
+            only = node.entries[0].value
         text = only.text if isinstance(only, ScalarNode) else ""
         fix = text if only is not node else f"'\"{text}\"'" if text else ""
         help = "" if fix else "name one field"

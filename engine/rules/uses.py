@@ -35,10 +35,11 @@ _OTHER_OPERANDS: Final = frozenset(("within", "older_than"))
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A condition, and the rule it stands in: section and id."""
+    """A condition, and the rule it stands in: section and id. It is asked only where `within` holds, if that is given."""
 
     rule_id: str
     condition: Condition
+    within: Condition | None = None
 
 
 class Leaf(NamedTuple):
@@ -60,7 +61,7 @@ def conditions_of(ruleset: Ruleset) -> Iterator[Owned]:
             yield Owned(f"aggregations.{aggregation.id}", aggregation.when)
         for measure in aggregation.measures:
             if measure.condition is not None:
-                yield Owned(f"aggregations.{aggregation.id}", measure.condition)
+                yield Owned(f"aggregations.{aggregation.id}", measure.condition, aggregation.when)
 
 
 def leaves(condition: Condition) -> list[Leaf]:
