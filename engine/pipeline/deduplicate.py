@@ -112,21 +112,17 @@ class Deduplicator:
         batch.freeing.clear()
 
     async def refresh(self, owner: Owner, now_ms: int) -> bool:
-        """Set claims again that have stood for a third of their time; False where one is no longer ours."""
-        due = [
-            (batch, event)
-            for batch in owner.batches.values()
-            for event in batch.held()
-            if event.claim_key is not None and now_ms - batch.started_ms > event.ttl_ms // 3
-        ]
+        """Set the claims of each batch again once the first of them has stood for a third of its time; False where one is no longer ours."""
+        due = [batch for batch in owner.batches.values() if now_ms - batch.started_ms > _shortest_ttl_ms(batch) // 3]
         changes = []
-        for batch, event in due:
-            held = Claim(owner.id, batch.seq, event.checksum, HELD, event.takeovers)
-            changes.append(Change(str(event.claim_key), held, held, event.ttl_ms))
+        for batch in due:
+            for event in [event for event in batch.held() if event.claim_key is not None]:
+                held = Claim(owner.id, batch.seq, event.checksum, HELD, event.takeovers)
+                changes.append(Change(str(event.claim_key), held, held, event.ttl_ms))
         if not changes:
             return True
         found = await owner.insist(lambda: owner.store.settle(changes))
-        for batch, _ in due:
+        for batch in due:
             batch.started_ms = now_ms
         return all(claim is not None and claim.owner == owner.id for claim in found)
 
@@ -244,3 +240,7 @@ class Deduplicator:
 
 def _conflict(status: str) -> Outcome:
     return Outcome(status, "conflict", _CONFLICT, stage="claim" if status == REJECTED else "")
+
+
+def _shortest_ttl_ms(batch: Batch) -> int:
+    return min([event.ttl_ms for event in batch.held() if event.claim_key is not None], default=0)
