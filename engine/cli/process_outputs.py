@@ -9,10 +9,19 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
+
+import orjson
 
 from engine.egress.replay_notes import notes_path
 from engine.errors import QuestionInvalid
 from engine.rules.model import Ruleset
+
+_RECORD_MARKS: Final = ("processing", "aggregator")
+_LETTER_MARKS: Final = ("stage",)
+_WINDOW_MARKS: Final = ("aggregator",)
+_SUMMARY_MARKS: Final = ("events_per_second",)
+_MOST_BYTES: Final = 64 << 20
 
 
 def topic_paths(out: Path, main_topic: str) -> Callable[[str], Path]:
@@ -34,7 +43,8 @@ def letters_path(arguments: argparse.Namespace) -> Path | None:
 def begin_outputs(arguments: argparse.Namespace, ruleset: Ruleset, main_topic: str) -> None:
     """See that the run's files begin with it, or go on where its state does.
 
-    Raises QuestionInvalid where one is the input or another output, and where one cannot be written: nothing is lost then.
+    Raises QuestionInvalid where one is the input or another output, where one holds what no run has written, and where one cannot be written: nothing is
+    lost then.
     """
     for option in ("out", "dead_letters", "aggregates", "summary"):
         if str(getattr(arguments, option)) == "-":
@@ -47,6 +57,7 @@ def begin_outputs(arguments: argparse.Namespace, ruleset: Ruleset, main_topic: s
     goes_on = arguments.state is not None and arguments.state.exists()
     for path in [*added_to, *reports]:
         _check_writable(path, by_lines=path in added_to)
+    _check_ours(arguments, added_to, letters)
     if not goes_on:
         for path in filled:
             path.write_bytes(b"")
@@ -71,6 +82,29 @@ def _check_apart(source: str, outputs: Sequence[Path]) -> None:
             other = "another output" if place in taken[source != "-" :] else "what is read"
             raise QuestionInvalid(f"`{path}` is to be written, and is {other} as well; name another file")
         taken.append(place)
+
+
+def _check_ours(arguments: argparse.Namespace, added_to: Sequence[Path], letters: Path | None) -> None:
+    """Raises QuestionInvalid for a file with contents that a run does not write: its name may be a slip of the hand."""
+    marks: list[tuple[Path | None, Sequence[str]]] = [(arguments.aggregates, _WINDOW_MARKS), (arguments.summary, _SUMMARY_MARKS)]
+    marks += [(path, _LETTER_MARKS if path == letters else _RECORD_MARKS) for path in added_to]
+    for path, members in marks:
+        if path is not None and _has_content(path) and not _begins_with_object_of(path, members):
+            raise QuestionInvalid(
+                f"`{path}` holds something that no run has written, and would lose it; name another file, or remove it"
+            )
+
+
+def _begins_with_object_of(path: Path, members: Sequence[str]) -> bool:
+    """Whether the first line of a file, or the whole of a small one, is an object with one of these members."""
+    with path.open("rb") as file:
+        first = file.readline(_MOST_BYTES)
+        whole = first + file.read(_MOST_BYTES) if first == b"{\n" else first
+    try:
+        value = orjson.loads(whole)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) and any(member in value for member in members)
 
 
 def _check_writable(path: Path, *, by_lines: bool) -> None:

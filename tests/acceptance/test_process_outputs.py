@@ -46,7 +46,7 @@ def test_a_run_that_goes_on_from_kept_state_adds_to_its_files(project: Path) -> 
 
 
 def test_a_run_whose_kept_state_is_new_has_no_files_to_go_on_with(project: Path) -> None:
-    (project / "out.ndjson").write_text("of another run\n")
+    assert run(project, "--out", "out.ndjson").returncode == 0
 
     assert run(project, "--out", "out.ndjson", "--state", "kept.db").returncode == 0
     assert [record["id"] for record in read_lines(project / "out.ndjson")] == ["a1"]
@@ -77,6 +77,26 @@ def test_a_place_that_cannot_be_written_ends_the_run_before_it_reads(project: Pa
 
     assert f"`{place}` cannot be written: " in line
     assert "retr" not in line
+
+
+@pytest.mark.parametrize("option", ["--out", "--dead-letters", "--aggregates", "--summary"])
+@pytest.mark.parametrize("content", ["precious\n", '{"precious": 1}\n', "{}", '{"kind": "answer"'])
+def test_a_file_that_no_run_has_written_is_left_as_it_is(project: Path, option: str, content: str) -> None:
+    (project / "notes.txt").write_text(content)
+
+    line = refusal(run(project, option, "notes.txt"))
+
+    assert (
+        line
+        == "rulemill: `notes.txt` holds something that no run has written, and would lose it; name another file, or remove it"
+    )
+    assert (project / "notes.txt").read_text() == content
+
+
+def test_a_run_takes_the_place_of_one_before_in_all_its_files(project: Path) -> None:
+    files = ("--out", "out.ndjson", "--aggregates", "windows.ndjson", "--dead-letters", "letters.ndjson")
+    for _ in range(2):
+        assert run(project, *files).returncode == 0
 
 
 def test_a_topic_whose_file_is_a_directory_ends_the_run_before_it_reads(project: Path) -> None:
