@@ -6,10 +6,14 @@ In: consequences, and where a store was asked, how much state there is. Out: an 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Final
 
 from engine.event import JsonObject
 from engine.operations.live_groups import LiveGroups
 from engine.rules.consequences import FATES, SECTIONS, Part
+
+IN_SERVICE: Final = "what is in service"
+"""Where rules are from that are in service, in place of a directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def plan_as_json(change: Change) -> JsonObject:
 
 def plan_human(change: Change) -> str:
     """For a terminal."""
-    lines = [f"from `{change.old_path}` ({change.old}) to `{change.new_path}` ({change.new}): {_counts(change.parts)}"]
+    lines = [f"from {_place(change)} ({change.old}) to `{change.new_path}` ({change.new}): {_counts(change.parts)}"]
     for section, parts in _sections(change.parts):
         lines += ["", section]
         lines += [f"  {fate:<8}  {line}" for fate, line in _lines(parts, change.live)]
@@ -49,7 +53,7 @@ def plan_markdown(change: Change) -> str:
     lines = [
         "### Change of rules",
         "",
-        f"From `{change.old_path}` (`{change.old}`) to `{change.new_path}` (`{change.new}`): {_counts(change.parts)}.",
+        f"From {_place(change)} (`{change.old}`) to `{change.new_path}` (`{change.new}`): {_counts(change.parts)}.",
     ]
     lines += ["", "| section | | |", "| --- | --- | --- |"]
     for section, parts in _sections(change.parts):
@@ -95,11 +99,17 @@ def _lines(parts: Sequence[Part], live: Mapping[str, LiveGroups]) -> Iterator[tu
         yield "kept", ", ".join(f"`{part.id}`" for part in silent)
 
 
+def _place(change: Change) -> str:
+    """Where the old rules are from: a directory, or in words that they are in service."""
+    return change.old_path if change.old_path == IN_SERVICE else f"`{change.old_path}`"
+
+
 def _live(live: LiveGroups | None) -> str:
     if live is None:
         return ""
     word = "" if live.complete else "more than "
-    return f"{word}{live.groups:,} groups of {live.keys:,} keys are in the store"
+    groups, are = ("group", "is") if live.groups == 1 else ("groups", "are")
+    return f"{word}{live.groups:,} {groups} of {live.keys:,} key{'s' * (live.keys != 1)} {are} in the store"
 
 
 def _bold(fate: str) -> str:

@@ -17,7 +17,7 @@ from engine.operations.in_service import InService, NotTaken
 from engine.operations.last_good import keep_last_good
 from engine.operations.live_groups import Count, LiveGroups, count_nothing
 from engine.operations.objections import Objections, no_objections
-from engine.operations.plan_forms import Change, plan_as_json, plan_human
+from engine.operations.plan_forms import IN_SERVICE, Change, plan_as_json, plan_human
 from engine.operations.rules_on_disk import Attempt, RulesOnDisk
 from engine.operations.rules_state import (
     ActiveRules,
@@ -37,7 +37,6 @@ from engine.rules.diagnostics import Finding
 from engine.rules.plan import Plan
 
 _log = logging.getLogger("rulemill.rules")
-_IN_SERVICE = "what is in service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class Reloader:
         live: Mapping[str, LiveGroups] = {}
         with suppress(StoreUnavailable):
             live = await self._count(states)
-        return Change(old.id, new.id, _IN_SERVICE, str(directory), parts, live)
+        return Change(old.id, new.id, IN_SERVICE, str(directory), parts, live)
 
     async def _accept(self, attempt: Attempt, plan: Plan, *, asked: bool) -> None:
         state, now_ms = self.state, self._service.now_ms()

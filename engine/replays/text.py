@@ -26,7 +26,7 @@ _COUNTED: Final = (
     ("routes", "route", ("",)),
     ("aggregations", "aggregation", ("groups", "events")),
 )
-_KINDS: Final = (("record", "records of this engine"), ("dead_letter", "dead letters"))
+_KINDS: Final = (("record", "record{} of this engine"), ("dead_letter", "dead letter{}"))
 
 
 def human(report: Report) -> str:
@@ -67,8 +67,8 @@ def markdown(report: Report) -> str:
 
 def _head(report: Report) -> str:
     kinds = report.replayed.kinds
-    parts = [f"{kinds[kind]:,} {words}" for kind, words in _KINDS if kinds[kind]]
-    read = f"{report.events:,} events" + (f", of them {' and '.join(parts)}" if parts else "")
+    parts = [f"{kinds[kind]:,} {words.format('s' * (kinds[kind] != 1))}" for kind, words in _KINDS if kinds[kind]]
+    read = f"{report.events:,} event{'s' * (report.events != 1)}" + (f", of them {' and '.join(parts)}" if parts else "")
     if report.replayed.old is None:
         return f"{read}, under `{report.new}`"
     differences = report.differences
