@@ -13,10 +13,11 @@ class RecentKeys:
 
     def __init__(self, size: int, good_for_ms: int) -> None:
         self._size = size
-        self._half_life_ms = good_for_ms // 2
+        self._good_for_ms = good_for_ms
         self._newer: dict[str, int] = {}
         self._older: dict[str, int] = {}
         self._turned_ms = 0
+        self._older_end_ms = 0
 
     def __len__(self) -> int:
         """How many keys are remembered, those that are in both generations twice."""
@@ -24,11 +25,11 @@ class RecentKeys:
 
     def turn(self, now_ms: int) -> None:
         """Forget what is too old, or too much. Call it before a batch's look-ups; `now_ms` is monotonic."""
-        age_ms = now_ms - self._turned_ms
-        if len(self._newer) >= self._size or age_ms >= self._half_life_ms:
-            self._older = self._newer if age_ms < 2 * self._half_life_ms else {}
-            self._newer = {}
-            self._turned_ms = now_ms
+        if len(self._newer) >= self._size or now_ms - self._turned_ms >= self._good_for_ms // 2:
+            self._older, self._older_end_ms = self._newer, self._turned_ms + self._good_for_ms
+            self._newer, self._turned_ms = {}, now_ms
+        if now_ms >= self._older_end_ms:
+            self._older = {}
 
     def checksum(self, key: str) -> int | None:
         """The checksum of the committed event with this key; None where it is not remembered."""
