@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from engine.errors import SettingsInvalid
-from engine.rules.diagnostics import Finding, Findings, did_you_mean, shown
+from engine.rules.diagnostics import Finding, Findings, closest, shown
 from engine.rules.loader import split_lines
 from engine.rules.places import Span
 from engine.rules.reports import human
@@ -153,9 +153,11 @@ def _variable_span(name: str) -> Span:
 
 def _find_unknown_variables(environ: Mapping[str, str], settings: Iterable[Setting], findings: Findings) -> None:
     """Find variables that can only be meant for this engine and that it does not have."""
-    own = [setting.env.name for setting in settings if setting.env.name.startswith(_OWN_PREFIX)]
-    for name in sorted(name for name in environ if name.startswith(_OWN_PREFIX) and name not in own):
-        findings.add("C005", f"`{name}` is no setting", _variable_span(name), help=did_you_mean(name, own))
+    own = [name.removeprefix(_OWN_PREFIX) for setting in settings if (name := setting.env.name).startswith(_OWN_PREFIX)]
+    for name in sorted(name for name in environ if name.startswith(_OWN_PREFIX) and name.removeprefix(_OWN_PREFIX) not in own):
+        near = closest(name.removeprefix(_OWN_PREFIX), own)
+        help = "`rulemill config` shows all there are" if near is None else f"did you mean `{_OWN_PREFIX}{near}`?"
+        findings.add("C005", f"`{name}` is no setting", _variable_span(name), help=help)
 
 
 def _find_variables_of_others(
