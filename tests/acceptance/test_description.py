@@ -21,9 +21,13 @@ from tests.acceptance.samples import write_rules
 ADMIN = "admin-token-00000001"
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 # An event may fit the description and still not the rules: that is a 422 by event, and no refusal of the request.
+# A request of either kind may bring more events than are explained at once: that is a 413, whatever else is wrong with it.
 CONFIG = {
     "generation": {"max-examples": 25, "deterministic": True},
-    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 422]}},
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", 413, 422]},
+        "negative_data_rejection": {"expected-statuses": ["400", "401", "404", "405", "406", "409", "413", "415", "422", "428"]},
+    },
 }
 
 
