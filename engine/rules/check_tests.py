@@ -1,65 +1,74 @@
-"""Names in rule tests: filters, aggregations, measures, routes and sources.
+"""Names in rule tests: filters, aggregations, measures, routes, sources and fields.
 
 In: a ruleset. Out: findings. Rule of the file: a test that names nothing would pass for the wrong reason.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
-from engine.rules.diagnostics import Findings, did_you_mean, shown
-from engine.rules.model import Ruleset, RuleTest
-from engine.rules.uses import expectations_of, names_in
+from engine.rules.diagnostics import Edit, Findings, as_written, closest, is_sure, shown
+from engine.rules.event_fields import schema_properties
+from engine.rules.model import Ruleset
+from engine.rules.places import Mention
 
 
 def check_tests(ruleset: Ruleset, declared: Collection[str], findings: Findings) -> None:
     """Check the names that tests use; those in `declared` are known, though a fault may keep them from the ruleset."""
-    filters = dict.fromkeys(rule.id for rule in ruleset.filters)
+    known: dict[str, Collection[str]] = {
+        "filter": dict.fromkeys(rule.id for rule in ruleset.filters),
+        "route": ruleset.routes,
+        "aggregation": ruleset.aggregations,
+        "source": ruleset.enrichment.sources,
+    }
+    members = _members(ruleset)
     for test in ruleset.tests:
         with findings.about(f"tests.{shown(test.name)}"):
-            for name in _sources(test):
-                if name not in declared:
-                    _known(name, "source", ruleset.enrichment.sources, test, findings)
-            for expected in expectations_of(test):
-                _check_expectation(expected, test, ruleset, filters, declared, findings)
+            for mention in test.mentions:
+                if mention.what == "member":
+                    _check_spelling(mention, members, "no schema declares", findings)
+                elif mention.what == "field":
+                    source = ruleset.enrichment.sources.get(mention.of)
+                    taken = source.fields if source else ()
+                    _check_spelling(mention, taken, f"`{mention.of}` does not take over", findings)
+                elif mention.what not in known:
+                    _check_of_aggregation(mention, ruleset, declared, findings)
+                elif mention.name not in declared:
+                    _known(mention, known[mention.what], findings)
 
 
-def _check_expectation(
-    expected: Mapping[str, object],
-    test: RuleTest,
-    ruleset: Ruleset,
-    filters: Collection[str],
-    declared: Collection[str],
-    findings: Findings,
-) -> None:
-    for key, what, known in (
-        ("filter", "filter", filters),
-        ("filters", "filter", filters),
-        ("not_filters", "filter", filters),
-        ("routes", "route", ruleset.routes),
-        ("aggregation", "aggregation", ruleset.aggregations),
-    ):
-        for name in names_in(expected.get(key)):
-            if name in declared:
-                continue
-            _known(name, what, known, test, findings)
-    aggregation = ruleset.aggregations.get(str(expected.get("aggregation")))
-    if aggregation and aggregation.emit is None and "revision" in expected:
+def _members(ruleset: Ruleset) -> Collection[str]:
+    """What events may have at their top, as far as schemas declare it; nothing where some type has none."""
+    schemas = [kind.schema for kind in ruleset.events.types.values()]
+    if None in schemas:
+        return ()
+    return dict.fromkeys(name for schema in schemas for name in schema_properties(schema or {}))
+
+
+def _check_spelling(mention: Mention, known: Collection[str], fault: str, findings: Findings) -> None:
+    """A field of another name is nothing wrong, unless it can only be a slip: the test would show what happens without the field."""
+    if mention.name in known:
+        return
+    near = closest(mention.name, known)
+    if near is not None and is_sure(mention.name, near, known):
+        message = f"{fault} `{shown(mention.name)}`"
+        edits = (Edit(mention.span, as_written(near)),)
+        findings.add("W606", message, mention.span, help=f"did you mean `{near}`?", edits=edits)
+
+
+def _check_of_aggregation(mention: Mention, ruleset: Ruleset, declared: Collection[str], findings: Findings) -> None:
+    """A measure or a revision; where the aggregation itself is unknown, that is told instead."""
+    aggregation = ruleset.aggregations.get(mention.of)
+    if aggregation is None:
+        return
+    if mention.what == "measure":
+        if f"{aggregation.id}.{mention.name}" not in declared:
+            _known(mention, [measure.name for measure in aggregation.measures], findings)
+    elif aggregation.emit is None:
         message = f"the test names a `revision` of `{aggregation.id}`, which publishes no windows"
-        findings.add("E214", message, test.span, help="leave `revision` out, or add `emit: {to: ROUTE}` to the aggregation")
-    values = expected.get("values")
-    if aggregation and isinstance(values, Mapping):
-        for name in values:
-            if f"{aggregation.id}.{name}" not in declared:
-                _known(str(name), "measure", [measure.name for measure in aggregation.measures], test, findings)
+        findings.add("E214", message, mention.span, help="leave `revision` out, or add `emit: {to: ROUTE}` to the aggregation")
 
 
-def _sources(test: RuleTest) -> list[str]:
-    steps = test.body.get("steps")
-    faults = [step.get("source") for step in (steps if isinstance(steps, list) else ()) if isinstance(step, Mapping)]
-    named = [test.body.get("given"), *faults]
-    return [str(name) for part in named if isinstance(part, Mapping) for name in part]
-
-
-def _known(name: str, what: str, known: Collection[str], test: RuleTest, findings: Findings) -> None:
-    if name not in known:
-        message = f"the test names the {what} `{shown(name)}`, which is not declared"
-        findings.add("E303", message, test.span, help=did_you_mean(name, known))
+def _known(mention: Mention, known: Collection[str], findings: Findings) -> None:
+    if mention.name not in known:
+        message = f"the test names the {mention.what} `{shown(mention.name)}`, which is not declared"
+        none = "" if known else f"the rules declare no {mention.what}s"
+        findings.add_unknown("E303", message, mention.span, mention.name, known, otherwise=none)

@@ -203,8 +203,8 @@ class Findings:
 
     def add_unknown(
         self, code: str, message: str, span: Span, word: str, known: Iterable[str], otherwise: str = "", prefix: str = ""
-    ) -> None:
-        """Keep a finding about an unknown `word` at `span`: with the nearest of the `known` ones, or else what to do `otherwise`.
+    ) -> str | None:
+        """Keep a finding about an unknown `word` at `span`: with the nearest of the `known` ones, which it returns, or what to do `otherwise`.
 
         The name is an edit where it is near enough, and no other is nearly as near. `prefix` is what of the text at `span` stands before
         the word and is right. Names are compared for the first few hundred findings only: that is slow, and nobody reads on.
@@ -212,12 +212,13 @@ class Findings:
         self._guesses += 1
         if self._guesses > _MAX_GUESSES:
             self.add(code, message, span, help=otherwise)
-            return
+            return None
         names = list(islice(known, _MAX_COMPARED_NAMES))
         near = closest(word, names)
         edits = (Edit(span, as_written(prefix + near)),) if near is not None and is_sure(word, near, names) else ()
         help = (otherwise or all_of(names)) if near is None else f"did you mean `{prefix}{near}`?"
         self.add(code, message, span, help=help, edits=edits)
+        return near
 
     def about(self, rule_id: str) -> "_About":
         """Findings added inside a `with` of this belong to the rule."""

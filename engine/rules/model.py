@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from engine.rules.places import NOWHERE, Span
+from engine.rules.places import NOWHERE, Mention, Span
 
 Scalar = str | int | float | bool
 
@@ -367,10 +367,11 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
-    """A test beside the rules, its body as written."""
+    """A test beside the rules, its body as written, and the names that it uses."""
 
     name: str
     body: Mapping[str, object]
+    mentions: tuple[Mention, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
 
 

@@ -35,6 +35,9 @@ _KEYS: Final = {
     "tz": "timezone", "zone": "timezone", "dedup": "deduplication", "dedupe": "deduplication",
     "expire": "ttl", "expires": "ttl", "expiry": "ttl", "window": "ttl", "size": "max_entries", "limit": "max_entries", "max_size": "max_entries",
     "source": "from", "key": "lookup", "percentage": "percent", "computed": "derived", "fallbacks": "fallback",
+    "input": "event", "payload": "event", "assert": "expect", "should": "expect", "expected": "expect", "then": "expect",
+    "outcome": "status", "result": "status", "blocked_by": "filter", "matched": "filters", "title": "name",
+    "mock": "given", "mocks": "given", "context": "given", "fixtures": "given", "stub": "given",
 }  # fmt: skip
 """Keys of ours by those of others: where ours is a key of the same map and is not written there."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from engine.rules.diagnostics import Findings, Related, shown
+from engine.rules.mentions import mentions_in
 from engine.rules.model import RuleTest
 from engine.rules.nodes import ListNode, MapNode, Node, is_null, plain_value
 from engine.rules.places import Span
@@ -59,7 +60,10 @@ def _test(node: Node, names: dict[str, Span], findings: Findings) -> RuleTest | 
         reader.finish()
     body = cast("dict[str, object]", plain_value(reader.node))
     return RuleTest(
-        name, {key: value for key, value in body.items() if key != "name"}, name_node.span if name_node else node.span
+        name,
+        {key: value for key, value in body.items() if key != "name"},
+        mentions_in(reader.node),
+        name_node.span if name_node else node.span,
     )
 
 
@@ -68,6 +72,8 @@ def _body(reader: MapReader) -> None:
     _contexts(reader)
     if reader.has("now"):
         _instant(reader.take("now"), "`now`", findings)
+    reader.allow("now")
+    reader.allow("steps")
     event, steps, expect = reader.has("event"), reader.has("steps"), reader.has("expect")
     if event and steps:
         findings.add(

@@ -20,3 +20,12 @@ class Span(NamedTuple):
 
 
 NOWHERE = Span("", 0, 0, 0, 0)
+
+
+class Mention(NamedTuple):
+    """A name, `what` it is a name of, and where it stands; `of` says whose part that is, where it is a part of something."""
+
+    what: str
+    name: str
+    span: Span
+    of: str = ""

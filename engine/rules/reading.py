@@ -37,6 +37,7 @@ class MapReader:
         self.where = where
         self.findings = findings
         self._known: list[str] = []
+        self._missing: dict[str, str] = {}
 
     def take(self, key: str, *, required: bool = False, example: str = "") -> Node | None:
         """The value of `key`, or None. `null` counts as missing, with a finding. `example` is the line to write."""
@@ -44,9 +45,7 @@ class MapReader:
         value = self.node.get(key)
         if value is None:
             if required:
-                self.findings.add(
-                    "E202", f"`{key}` is missing in {self.where}", self.node.span, help=f"write `{example}`" if example else ""
-                )
+                self._missing[key] = f"write `{example}`" if example else ""
             return None
         if is_null(value):
             self.findings.add(
@@ -128,22 +127,25 @@ class MapReader:
         return None if node is None else read_map(node, f"`{key}`", self.findings, example)
 
     def finish(self) -> None:
-        """Report the keys that nobody asked for."""
+        """Report the keys that nobody asked for, and those that are missing and stand there under no other name either."""
         present = {entry.key for entry in self.node.entries}
         free = [key for key in self._known if key not in present]
-        for entry in self.node.entries:
-            if entry.key not in self._known:
-                self._unknown(entry, free)
+        meant = {self._unknown(entry, free) for entry in self.node.entries if entry.key not in self._known}
+        for key, help in self._missing.items():
+            if key not in meant:
+                self.findings.add("E202", f"`{key}` is missing in {self.where}", self.node.span, help=help)
 
-    def _unknown(self, entry: Entry, free: Sequence[str]) -> None:
+    def _unknown(self, entry: Entry, free: Sequence[str]) -> str | None:
+        """Report an unknown key; returns the one that was most likely meant."""
         message = f"unknown key `{shown(entry.key)}` in {self.where}"
         if ours := key_of_ours(entry.key, free):
             edits = (Edit(entry.key_span, ours),)
             self.findings.add("E201", message, entry.key_span, help=f"did you mean `{ours}`?", edits=edits)
-        elif entry.key in {"enabled", "active", "disabled"} and "mode" in free:
+            return ours
+        if entry.key in {"enabled", "active", "disabled"} and "mode" in free:
             self.findings.add("E201", message, entry.key_span, help="one that is switched off says `mode: off`")
-        else:
-            self.findings.add_unknown("E201", message, entry.key_span, entry.key, free, otherwise=all_of(self._known))
+            return "mode"
+        return self.findings.add_unknown("E201", message, entry.key_span, entry.key, free, otherwise=all_of(self._known))
 
 
 def read_map(node: Node, what: str, findings: Findings, example: str = "") -> MapReader | None:
