@@ -100,6 +100,7 @@ CODES: Final = {
     "W624": "a field that only events of other types have",
     "W625": "a text that is the name of a field",
     "W626": "a value that stands twice in a list",
+    "W627": "a word in an event schema that looks like a misspelt one",
     "W801": "a filter without a matching and a non-matching test",
     "W901": "a comment that allows a finding and does not say why",
     "W902": "a comment that allows what cannot be allowed",

@@ -9,7 +9,13 @@ from typing import Final
 from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode
 from engine.rules.places import Mention, Span
 
-_NAMED: Final = {"filter": "filter", "filters": "filter", "not_filters": "filter", "routes": "route", "aggregation": "aggregation"}
+_NAMED: Final = {
+    "filter": "filter",
+    "filters": "filter",
+    "not_filters": "filter",
+    "routes": "route",
+    "aggregation": "aggregation",
+}
 """Keys of an `expect`, and what their names are names of."""
 
 

@@ -15,6 +15,7 @@ from engine.rules.loader import MAX_FILE_BYTES
 from engine.rules.nodes import Node, ScalarNode
 from engine.rules.parse_events import SchemaFile, named_schemas
 from engine.rules.places import Span
+from engine.rules.schema_slips import find_slips, place_in
 from engine.rules.schemas import EventSchema, SchemaInvalid
 from engine.rules.snapshot import path_beside
 
@@ -85,6 +86,8 @@ def _document(path: str, data: bytes, findings: Findings) -> Mapping[str, object
     try:
         EventSchema(document)
     except SchemaInvalid as error:
-        findings.add("E309", f"not a usable JSON Schema: {error}", start)
+        steps = [step.replace("~1", "/").replace("~0", "~") for step in error.pointer.split("/")[1:]]
+        findings.add("E309", f"not a usable JSON Schema: {error}", place_in(path, data, steps))
         return None
+    find_slips(path, data, findings)
     return document

@@ -26,7 +26,7 @@ def found_in_rules(page: Page, kind: str, directory: Path) -> list[Finding]:
     if not any("user." in example.text for example in examples):
         written.pop("enrichment.yaml", None)
     for example in examples:
-        whole = example.text if example.text.startswith("version:") else f"version: 1\n{example.text}"
+        whole = example.text if example.text.startswith(("version:", "{")) else f"version: 1\n{example.text}"
         written[example.file] = whole
         if "\nevents:" in whole:
             written.pop("events.yaml", None)
