@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.rules.check_ages import check_age
+from engine.rules.check_ages import check_age, check_time
 from engine.rules.diagnostics import Edit, Findings, all_of, closest, shown
 from engine.rules.event_fields import EventFields, Fact, Root, element_root, follow, type_words
 from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Ruleset, Scalar, Test, Use
@@ -51,6 +51,8 @@ def check_fields(ruleset: Ruleset, findings: Findings) -> None:
             described = check_path(read.path, facts, fields.known_names, findings, having_it(read.path, read.types, fields))
             if read.numeric:
                 _check_numeric(read, described, findings)
+            elif read.is_time:
+                check_time(read.path, facts, findings)
             elif read.is_identity and (kinds := _types(described)) and kinds <= {"object", "array", "boolean"}:
                 message = f"`{read.path.text}` is {type_words(kinds)}, text or a whole number is needed here"
                 findings.add("E403", message, read.path.span, help="name a member that is another one for each event")
@@ -74,12 +76,13 @@ def _element_only(ruleset: Ruleset) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A field that is read outside of a condition: by which rule, of events of which types, and whether only a number, one value, or text or a whole number is of use."""
+    """A field that is read outside of a condition: by which rule, of events of which types, and whether only a number, a time, one value, or text or a whole number is of use."""
 
     rule_id: str
     path: Path
     types: frozenset[str] | None = None
     numeric: bool = False
+    is_time: bool = False
     is_key: bool = False
     is_identity: bool = False
 
@@ -95,7 +98,9 @@ def _other_reads(ruleset: Ruleset) -> Iterator[_Read]:
             yield _Read(f"enrichment.sources.{source.name}", source.lookup)
     for derived in ruleset.enrichment.derived.values():
         numeric = derived.kind in {"bucket", "difference", "ratio"}
-        yield from (_Read(f"enrichment.derived.{derived.name}", path, None, numeric) for path in derived_paths(derived))
+        for path in derived_paths(derived):
+            is_time = derived.kind in {"hour", "part_of_day"} and path is derived.args[0]
+            yield _Read(f"enrichment.derived.{derived.name}", path, None, numeric, is_time)
     for aggregation in ruleset.aggregations.values():
         rule_id, types = f"aggregations.{aggregation.id}", _types_asked_for(aggregation.when, ruleset)
         yield from (_Read(rule_id, path, types, is_key=True) for _, path in aggregation.key)

@@ -96,7 +96,7 @@ CODES: Final = {
     "W620": "anchors that tie one alternative only",
     "W621": "a dot in the name of a host that matches any character",
     "W622": "a ruleset that costs more per event than is usual",
-    "W623": "an age of a number that is never a time",
+    "W623": "a time of a field that has none",
     "W624": "a field that only events of other types have",
     "W625": "a text that is the name of a field",
     "W626": "a value that stands twice in a list",

@@ -203,7 +203,8 @@ class _SettingsReader:
         pattern, example = _URLS[self._kind]
         if not pattern.fullmatch(text):
             seen = "the value of its variable" if "${" in node.text else f"`{shown(node.text)}`"
-            self._findings.add("E203", f"`{name}` cannot be {seen}", node.span, help=f"write `{example}`")
+            variable = ", a variable as `${NAME}`" if "$" in node.text and "${" not in node.text else ""
+            self._findings.add("E203", f"`{name}` cannot be {seen}", node.span, help=f"write `{example}`{variable}")
 
     def _check_needs(self, settings: Mapping[str, object]) -> None:
         for name, setting in self._known.settings.items():

@@ -4,14 +4,19 @@ In: a file. Out: its rows, or the finding that it has none. Rule of the file: a 
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import orjson
 
 from engine.event import JsonObject
 from engine.rules.diagnostics import Finding, Findings
 from engine.rules.model import Ruleset, SourceSpec
+
+_OTHER_VARIABLE: Final = re.compile(r"\$[A-Za-z_]|%[A-Za-z_]\w*%|\{\w+\}")
+"""A variable of the environment as shells and other languages write it."""
 
 
 def read_table(path: Path, id_field: str | None) -> dict[str, JsonObject]:
@@ -70,7 +75,10 @@ def _check_table(spec: SourceSpec, findings: Findings) -> None:
     try:
         read_table(path, id_field_of(spec))
     except (OSError, ValueError) as error:
-        help = "the path is relative to this file" if isinstance(error, FileNotFoundError) else ""
+        help = ""
+        if isinstance(error, FileNotFoundError):
+            is_variable = _OTHER_VARIABLE.search(str(spec.settings["path"]))
+            help = "a variable is written `${NAME}`" if is_variable else "the path is relative to this file"
         findings.add("E703", f"the table `{path}` cannot be read: {reason_of(error)}", spec.span, help=help)
 
 
