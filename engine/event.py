@@ -20,6 +20,9 @@ REJECTED: Final = "rejected"
 RETRY: Final = "retry"
 STATUSES: Final = (ACCEPTED, DUPLICATE, BLOCKED, REJECTED, RETRY)
 
+MAX_LINE_BYTES: Final = 256 << 20
+"""Longer lines are not read from files. It is more than the longest dead letter can have: an event of the largest size, every byte of it escaped."""
+
 
 class Outcome(NamedTuple):
     """How an event ended, as its sender is told.

@@ -22,7 +22,8 @@ from engine.egress.dead_letter import FileDeadLetters
 from engine.egress.file import FileEgress
 from engine.egress.nowhere import Nowhere
 from engine.errors import QuestionInvalid
-from engine.operations.feed import LINES, Feed
+from engine.operations.feed import Feed
+from engine.operations.lines import LINES
 from engine.operations.summary import summary, write_aggregates
 from engine.pipeline.owner import LeaseTimes
 from engine.pipeline.processor import Options, Processor
@@ -129,13 +130,18 @@ def _files(out: Path, main_topic: str) -> FileEgress:
 
 
 async def _feed(processor: Processor, feed: Feed) -> None:
-    running = asyncio.create_task(processor.run())
+    """Return when the input has ended. What fails first ends both, before anything that they use is closed."""
+    running, feeding = asyncio.create_task(processor.run()), asyncio.create_task(feed.run())
     try:
-        await feed.run()
-        processor.drain()
+        await asyncio.wait((running, feeding), return_when=asyncio.FIRST_COMPLETED)
+        if feeding.done():
+            feeding.result()
+            processor.drain()
         await running
     finally:
         running.cancel()
+        feeding.cancel()
+        await asyncio.wait((running, feeding))
 
 
 @asynccontextmanager

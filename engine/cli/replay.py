@@ -23,7 +23,7 @@ from engine.event import JsonObject
 from engine.replays.clock import ReplayClock
 from engine.replays.lane import Enrichment, StoreMaker
 from engine.replays.limit import Limit, parse_limit
-from engine.replays.recording import Recording, Source
+from engine.replays.recording import Source, open_recording
 from engine.replays.replay import Bounds, Replayed, replay
 from engine.replays.report import Report, as_json
 from engine.replays.text import human, markdown
@@ -143,7 +143,7 @@ def _check_source(arguments: argparse.Namespace) -> None:
 
 def _source(arguments: argparse.Namespace, settings: Settings) -> AbstractContextManager[Source]:
     if arguments.kafka is None:
-        return Recording(arguments.events)
+        return open_recording(arguments.events)
     # Its client takes longer to load than most recordings take to replay.
     open_range = cast("_OpenRange", import_module("engine.replays.topic_range").TopicRange)
     return open_range(settings.kafka, arguments.kafka, arguments.since, arguments.until)

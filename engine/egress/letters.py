@@ -13,11 +13,8 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from engine.event import JsonObject
+from engine.event import MAX_LINE_BYTES, JsonObject
 from engine.rules.times import parse_time
-
-MAX_LINE_BYTES: Final = 256 << 20
-"""More than the longest letter can have: an event of the largest size, every byte of it escaped."""
 
 _TEXTS: Final = ("stage", "code", "reason", "ruleset")
 

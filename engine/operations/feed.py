@@ -7,19 +7,15 @@ size of the input.
 import asyncio
 import sys
 from collections import deque
-from itertools import islice
-from pathlib import Path
-from typing import BinaryIO, Never
+from typing import Never
 
 from tqdm import tqdm
 
+from engine.errors import QuestionInvalid
 from engine.event import REJECTED, RETRY, DeadLetter, Submission
+from engine.operations.lines import Lines
 from engine.pipeline.processor import Processor
 from engine.ports import DeadLetters
-
-LINES = 500
-"""So many are read, and submitted, at once."""
-_READ_BYTES = 1 << 20
 
 
 class Feed:
@@ -37,16 +33,25 @@ class Feed:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Return when every event of the input has its final outcome. Raises OSError where it cannot be read."""
-        with self._open() as file, self._progress() as progress:
-            for lines in iter(lambda: list(islice(file, LINES)), []):
-                items = [line for line in lines if not line.isspace()]
-                self.lines += len(items)
-                await self._submit(items)
-                progress.update(sum(map(len, lines)))
+        """Return when every event of the input has its final outcome.
+
+        Raises OSError where the input cannot be read, and QuestionInvalid where it cannot be read to its end; then what was read has ended all the same.
+        """
+        fault: QuestionInvalid | None = None
+        with Lines(self._source) as source, _progress(source) as progress:
+            try:
+                for lines in source.blocks():
+                    items = [line for line in lines if not line.isspace()]
+                    self.lines += len(items)
+                    await self._submit(items)
+                    progress.update(source.position - progress.n)
+            except QuestionInvalid as error:
+                fault = error
             self._processor.end_input()
             while self._pending:
                 await self._wait()
+        if fault is not None:
+            raise fault
 
     async def _submit(self, items: list[bytes]) -> None:
         clock = self._processor.stages.clock
@@ -99,9 +104,6 @@ class Feed:
         self.dead_letters += len(letters)
         await self._dead_letters.put(letters)
 
-    def _open(self) -> BinaryIO:
-        return sys.stdin.buffer if self._source == "-" else Path(self._source).open("rb", buffering=_READ_BYTES)
 
-    def _progress(self) -> "tqdm[Never]":
-        total = None if self._source == "-" else Path(self._source).stat().st_size
-        return tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False)
+def _progress(source: Lines) -> "tqdm[Never]":
+    return tqdm(total=source.total, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False)

@@ -16,7 +16,7 @@ from engine.enrichment.given import GivenContexts
 from engine.enrichment.pool import SourcePool
 from engine.errors import StoreUnavailable
 from engine.event import REJECTED, Event, FilterCounts, JsonObject, Submission
-from engine.operations.feed import LINES
+from engine.operations.lines import LINES
 from engine.pipeline.enrich import Enricher
 from engine.pipeline.generation import Generation
 from engine.pipeline.owner import LeaseTimes

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from engine.egress.kafka_errors import words
 from engine.egress.kafka_options import connection_config
 from engine.errors import QuestionInvalid, SettingsInvalid
-from engine.operations.feed import LINES
+from engine.operations.lines import LINES
 from engine.replays.recording import Block
 from engine.settings import KafkaSettings
 

@@ -1,9 +1,13 @@
 """`rulemill process` as a process: what a plain loop over the same lines comes to, in bounded memory."""
 
+import gzip
 import json
 import random
+import re
 import statistics
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +25,11 @@ from tests.acceptance.samples import (
     ndjson,
     read_lines,
 )
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 OUTPUTS: Final = ("--out", "out.ndjson", "--aggregates", "aggregates.ndjson", "--summary", "summary.json")
 MALFORMED: Final = (b'{"kind": "answer"', b"[1, 2]", b"\xff\xfe not UTF-8", b'{"kind":"answer", "id":"x"}  ')
@@ -62,6 +71,35 @@ def process(project: Path, lines: list[bytes], *arguments: str) -> dict[str, Any
     ended = rulemill("process", "in.ndjson", *OUTPUTS, *arguments, cwd=project)
     assert ended.returncode == 0, ended.stderr.decode()
     return summary_of(project)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd.compress])
+def test_a_file_is_read_whatever_it_is_packed_in_and_a_byte_order_mark_is_no_event(
+    project: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    lines = ndjson([answer(f"a{number}", at=START_MS) for number in range(1_200)])
+    (project / "in.ndjson").write_bytes(pack(b"\xef\xbb\xbf" + lines))
+
+    ended = rulemill("process", "in.ndjson", *OUTPUTS, cwd=project)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert summary_of(project)["accepted"] == len(records(project / "out.ndjson")) == 1_200
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+def test_a_file_that_is_cut_off_ends_with_its_last_line_told_and_all_before_it_gone_out(
+    project: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    events = [{**answer(f"a{number}", at=START_MS), "noise": random.randbytes(40).hex()} for number in range(3_000)]
+    whole = pack(ndjson(events))
+    (project / "in.ndjson").write_bytes(whole[: len(whole) // 2])
+
+    ended = rulemill("process", "in.ndjson", *OUTPUTS, cwd=project)
+
+    told = re.fullmatch(rb"rulemill: `in.ndjson` is damaged or cut off after line ([0-9]+): .+\n", ended.stderr)
+    assert ended.returncode == 2
+    assert told, ended.stderr.decode()
+    assert 0 < len(records(project / "out.ndjson")) == int(told[1]) < 3_000
 
 
 def test_sums_beyond_64_bits_and_the_last_day_there_is_come_out(project: Path) -> None:

@@ -19,7 +19,7 @@ from engine.operations.feed import Feed
 from engine.operations.summary import summary, write_aggregates
 from engine.pipeline.processor import Options
 from engine.replays.lane import Enrichment
-from engine.replays.recording import Recording
+from engine.replays.recording import open_recording
 from engine.replays.replay import Bounds, Replayed, replay
 from engine.rules.compiler import compile_rules
 from engine.rules.plan import Plan
@@ -109,7 +109,7 @@ async def processed(plan: Plan, path: Path) -> Any:
 
 async def replayed(new: Plan, old: Plan | None, path: Path) -> Replayed:
     enrichment = Enrichment(SourcePool(SystemClock()), {}, recorded=False)
-    with Recording(str(path)) as recording:
+    with open_recording(str(path)) as recording:
         return await replay(recording, new, old, enrichment, MemoryStateStore, Bounds(1, 1), lambda: None)
 
 

@@ -10,7 +10,8 @@ import pytest
 from engine.app import SOURCE_KINDS, Limits, build_processor
 from engine.cli.process import run_options
 from engine.event import ACCEPTED, RETRY, Record, Refusal, Submission
-from engine.operations.feed import LINES, Feed
+from engine.operations.feed import Feed
+from engine.operations.lines import LINES
 from engine.pipeline.processor import Options, Processor
 from engine.ports import Egress
 from engine.rules.compiler import compile_rules

@@ -12,7 +12,7 @@ from engine.event import JsonObject
 from engine.replays.clock import ReplayClock
 from engine.replays.items import Item, read_items
 from engine.replays.lane import Enrichment, open_lane
-from engine.replays.recording import Recording
+from engine.replays.recording import open_recording
 from engine.replays.replay import Bounds, Replayed, replay
 from engine.replays.report import Report, as_json
 from engine.replays.sent import Sent
@@ -98,7 +98,7 @@ class Project:
         path = self.directory / "events.ndjson"
         path.write_bytes(b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines))
         enrichment = Enrichment(SourcePool(SystemClock()), given or {}, recorded)
-        with Recording(str(path)) as recording:
+        with open_recording(str(path)) as recording:
             old = None if alone else self.plan("old")
             return await replay(recording, self.plan("new"), old, enrichment, MemoryStateStore, bounds, lambda: None)
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from engine.errors import QuestionInvalid
-from engine.replays import recording
-from engine.replays.recording import Recording
+from engine.operations import lines
+from engine.replays.recording import open_recording
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -21,7 +21,7 @@ LINES = b"".join(b'{"n": %d}\n' % number for number in range(1_203))
 
 
 def lines_of(source: str) -> bytes:
-    with Recording(source) as opened:
+    with open_recording(source) as opened:
         return b"".join(line for block in opened.blocks() for _, line in block)
 
 
@@ -47,7 +47,7 @@ def test_lines_keep_their_numbers_where_blank_ones_are_left_out(tmp_path: Path) 
     path = tmp_path / "e"
     path.write_bytes(b"{}\n\n  \r\n[1]\nlast")
 
-    with Recording(str(path)) as opened:
+    with open_recording(str(path)) as opened:
         assert [*opened.blocks()] == [[(1, b"{}\n"), (4, b"[1]\n"), (5, b"last")]]
         assert opened.position == path.stat().st_size
 
@@ -63,7 +63,7 @@ def test_a_recording_that_is_cut_off_or_damaged_is_refused_and_not_taken_for_a_s
 
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 1 << 20)
     path = tmp_path / "e"
     path.write_bytes(gzip.compress(b"{}\n" + b"x" * (3 << 20)))
 

@@ -1,0 +1,103 @@
+"""The lines of a file or of standard input: plain, gzip or Zstandard.
+
+In: a path or `-`. Out: lines, a block at a time. Rule of the file: what the bytes are is seen in the bytes, never in the name; a file that is cut off or
+damaged is an error and not a shorter file.
+"""
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from io import BufferedReader
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, cast
+
+from engine.errors import QuestionInvalid
+from engine.event import MAX_LINE_BYTES
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+LINES: Final = 500
+"""So many are read at once."""
+
+_READ_BYTES: Final = 1 << 20
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_MARK: Final = b"\xef\xbb\xbf"
+
+
+class Lines:
+    """The lines of `source`, a path or `-` for standard input. Use it as a context manager, and read it once.
+
+    `read` counts them, blank ones too; `total` are the bytes of the file as it lies, None where that is not known.
+    Raises OSError where it cannot be opened.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.read = 0
+        self._source = source
+        self._opened: AbstractContextManager[object]
+        if source == "-":
+            self.total: int | None = None
+            self._raw = cast("BufferedReader", sys.stdin.buffer)
+            self._opened = nullcontext()
+        else:
+            path = Path(source)
+            self._raw = cast("BufferedReader", path.open("rb", buffering=_READ_BYTES))
+            self._opened = self._raw
+            self.total = path.stat().st_size if path.is_file() else None
+        self._read_bytes = 0
+
+    def __enter__(self) -> Self:
+        """The file, open."""
+        self._opened.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Let go of the file."""
+        self._opened.__exit__(kind, error, trace)
+
+    @property
+    def position(self) -> int:
+        """How much of the file as it lies was read; of standard input, how much of what was in it."""
+        return self._read_bytes if self.total is None else self._raw.tell()
+
+    def blocks(self) -> Iterator[list[bytes]]:
+        """Blocks of at most LINES lines, with their ends; a byte order mark at the start is left out.
+
+        Raises QuestionInvalid for a line longer than MAX_LINE_BYTES, and for packed bytes that are damaged or cut off.
+        """
+        try:
+            with self._unpacked() as file:
+                if file.peek(len(_MARK)).startswith(_MARK):
+                    file.read(len(_MARK))
+                lines = iter(partial(file.readline, MAX_LINE_BYTES + 1), b"")
+                while block := list(islice(lines, LINES)):
+                    self._count(block)
+                    yield block
+        except (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError) as error:
+            raise QuestionInvalid(f"`{self._source}` is damaged or cut off after line {self.read}: {error}") from error
+
+    def _unpacked(self) -> AbstractContextManager[BufferedReader]:
+        head = self._raw.peek(len(_ZSTD))
+        if head.startswith(_GZIP):
+            return gzip.GzipFile(fileobj=self._raw)  # type: ignore[return-value]  # it reads as a binary file does
+        if head.startswith(_ZSTD):
+            return zstd.ZstdFile(self._raw)  # type: ignore[return-value]  # as above
+        return nullcontext(self._raw)
+
+    def _count(self, block: list[bytes]) -> None:
+        sizes = list(map(len, block))
+        if max(sizes) > MAX_LINE_BYTES:
+            number = self.read + 1 + next(index for index, size in enumerate(sizes) if size > MAX_LINE_BYTES)
+            raise QuestionInvalid(f"`{self._source}`: line {number} is longer than {MAX_LINE_BYTES >> 20} MiB; one event a line")
+        self.read += len(block)
+        self._read_bytes += sum(sizes)
