@@ -14,8 +14,15 @@ from typing import NoReturn
 from engine.errors import RulemillError
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, where it is to end a command as Ctrl-C does."""
+
+
 def ended(work: Callable[[], int]) -> int:
-    """Do the work, and return its code; 2 where it could not be done, 130 after Ctrl-C, 141 where nobody reads the output any more."""
+    """Do the work, and return its code; 2 where it could not be done, 130 after Ctrl-C, 141 where nobody reads the output any more.
+
+    143 after SIGTERM, where that is heard.
+    """
     try:
         code = work()
         sys.stdout.flush()
@@ -25,8 +32,8 @@ def ended(work: Callable[[], int]) -> int:
     except (RulemillError, OSError) as error:
         print(f"rulemill: {_told(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupted:
+        return 128 + (signal.SIGTERM if isinstance(interrupted, _Terminated) else signal.SIGINT)
     return code
 
 
@@ -44,6 +51,15 @@ def end_at_sigterm() -> None:
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+
+
+def clear_up_at_sigterm() -> None:
+    """End at SIGTERM as at Ctrl-C: what a command has begun is closed, and what it needed only for itself goes with it."""
+
+    def terminated(*_: object) -> None:
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, terminated)
 
 
 def leave(code: int) -> NoReturn:

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from engine.app import Limits, build_pool, build_processor
+from engine.cli.ending import clear_up_at_sigterm
 from engine.cli.outputs import open_outputs
 from engine.cli.process_outputs import begin_outputs, letters_path, topic_paths
 from engine.cli.rules_option import add_rules_option, load_plan
@@ -70,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.events != "-" and not Path(arguments.events).exists():
         raise QuestionInvalid(f"there is no file `{arguments.events}`")
     begin_outputs(arguments, plan.ruleset, settings.topic)
+    clear_up_at_sigterm()
     gc.freeze()
     gc.disable()
     asyncio.run(_process(arguments, settings, plan))
@@ -103,7 +105,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
         started_s = time.perf_counter()
         feed = Feed(processor, dead_letters, arguments.events, plan.id)
         await _feed(processor, feed)
-        groups = await write_aggregates(plan, store, arguments.aggregates)
+        groups = await _aggregates(plan, store, arguments.aggregates)
         seconds = time.perf_counter() - started_s
         counts = summary(processor, plan, groups, feed, _forgotten(store), seconds)
         _report(arguments, counts)
@@ -142,6 +144,13 @@ async def _feed(processor: Processor, feed: Feed) -> None:
         running.cancel()
         feeding.cancel()
         await asyncio.wait((running, feeding))
+
+
+async def _aggregates(plan: Plan, store: StateStore, path: Path | None) -> dict[str, int]:
+    try:
+        return await write_aggregates(plan, store, path)
+    except OSError as error:
+        raise QuestionInvalid(f"the aggregates cannot be written to `{path}`: {error.strerror}") from error
 
 
 @asynccontextmanager

@@ -7,6 +7,8 @@ size of the input.
 import asyncio
 import sys
 from collections import deque
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Never
 
 from tqdm import tqdm
@@ -40,8 +42,8 @@ class Feed:
         fault: QuestionInvalid | None = None
         with Lines(self._source) as source, _progress(source) as progress:
             try:
-                for lines in source.blocks():
-                    items = [line for line in lines if not line.isspace()]
+                async for lines in _blocks_of(source):
+                    items = [line for line in lines if line and not line.isspace()]
                     self.lines += len(items)
                     await self._submit(items)
                     progress.update(source.position - progress.n)
@@ -103,6 +105,24 @@ class Feed:
         ]
         self.dead_letters += len(letters)
         await self._dead_letters.put(letters)
+
+
+async def _blocks_of(source: Lines) -> AsyncIterator[list[bytes]]:
+    """Its blocks. What comes through a pipe is waited for in a thread: what came before goes on, and whoever ends the run is heard.
+
+    The thread itself is not waited for: nothing but a next block would end it.
+    """
+    blocks = source.blocks()
+    if source.total is not None:
+        for block in blocks:
+            yield block
+        return
+    thread = ThreadPoolExecutor(1)
+    try:
+        while arrived := await asyncio.get_running_loop().run_in_executor(thread, next, blocks, None):
+            yield arrived
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _progress(source: Lines) -> "tqdm[Never]":

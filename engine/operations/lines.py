@@ -9,9 +9,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from io import BufferedReader
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
@@ -71,18 +69,17 @@ class Lines:
         return self._read_bytes if self.total is None else self._raw.tell()
 
     def blocks(self) -> Iterator[list[bytes]]:
-        """Blocks of at most LINES lines, with their ends; a byte order mark at the start is left out.
+        """Blocks of at most LINES lines, without their ends, as they come in; a byte order mark at the start is left out.
 
         Raises QuestionInvalid for a line longer than MAX_LINE_BYTES, and for packed bytes that are damaged or cut off.
         """
         try:
             with self._unpacked() as file:
-                if file.peek(len(_MARK)).startswith(_MARK):
-                    file.read(len(_MARK))
-                lines = iter(partial(file.readline, MAX_LINE_BYTES + 1), b"")
-                while block := list(islice(lines, LINES)):
-                    self._count(block)
-                    yield block
+                for lines in self._arriving(file):
+                    for start in range(0, len(lines), LINES):
+                        block = lines[start : start + LINES]
+                        self.read += len(block)
+                        yield block
         except (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError) as error:
             raise QuestionInvalid(f"`{self._source}` is damaged or cut off after line {self.read}: {error}") from error
 
@@ -94,10 +91,24 @@ class Lines:
             return zstd.ZstdFile(self._raw)  # type: ignore[return-value]  # as above
         return nullcontext(self._raw)
 
-    def _count(self, block: list[bytes]) -> None:
-        sizes = list(map(len, block))
-        if max(sizes) > MAX_LINE_BYTES:
-            number = self.read + 1 + next(index for index, size in enumerate(sizes) if size > MAX_LINE_BYTES)
-            raise QuestionInvalid(f"`{self._source}`: line {number} is longer than {MAX_LINE_BYTES >> 20} MiB; one event a line")
-        self.read += len(block)
-        self._read_bytes += sum(sizes)
+    def _arriving(self, file: BufferedReader) -> Iterator[list[bytes]]:
+        """The lines that each read brings to their end: what comes slowly is not waited for."""
+        begun: list[bytes] = []
+        begun_bytes = 0
+        if file.peek(len(_MARK)).startswith(_MARK):
+            file.read(len(_MARK))
+        while chunk := file.read1(_READ_BYTES):
+            self._read_bytes += len(chunk)
+            first, *others = chunk.split(b"\n")
+            begun.append(first)
+            begun_bytes += len(first)
+            if begun_bytes > MAX_LINE_BYTES:
+                raise QuestionInvalid(
+                    f"`{self._source}`: line {self.read + 1} is longer than {MAX_LINE_BYTES >> 20} MiB; one event a line"
+                )
+            if others:
+                last = others.pop()
+                yield [b"".join(begun), *others]
+                begun, begun_bytes = [last], len(last)
+        if begun_bytes:
+            yield [b"".join(begun)]

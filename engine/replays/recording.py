@@ -51,5 +51,5 @@ class _Recording(Source):
         """Blocks with the numbers of the lines, from 1."""
         number = 1
         for block in self._lines.blocks():
-            yield [(place, line) for place, line in enumerate(block, start=number) if not line.isspace()]
+            yield [(place, line) for place, line in enumerate(block, start=number) if line and not line.isspace()]
             number += len(block)

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 
 import orjson
 
-from engine.errors import StoreUnavailable
+from engine.errors import SettingsInvalid, StoreUnavailable
 from engine.ports import HELD, Change, Claim, Clock, CommittedClaim, Group, Judgement, Partial, StoredPartial, Swept, Told
 from engine.state import sqlite_announced
 from engine.state.sqlite_schema import PRAGMAS, SCHEMA
@@ -40,7 +40,7 @@ class SqliteStateStore:
     """Claims, owners and partials in an SQLite file that other processes of this machine may share.
 
     `synchronous="FULL"` survives a power cut; `"NORMAL"` survives every end of the process, and a power cut may lose
-    the last writes.
+    the last writes. Raises SettingsInvalid where the file cannot be opened.
     """
 
     compacts = False
@@ -49,10 +49,14 @@ class SqliteStateStore:
         self, path: Path, clock: Clock, synchronous: Literal["FULL", "NORMAL"] = "FULL", cache_bytes: int = 64 << 20
     ) -> None:
         self._clock = clock
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = _connect(path, synchronous, cache_bytes)
-        self._reader = _connect(path, synchronous, cache_bytes // _READERS_SHARE)
-        self._db.executescript(SCHEMA)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _connect(path, synchronous, cache_bytes)
+            self._reader = _connect(path, synchronous, cache_bytes // _READERS_SHARE)
+            self._db.executescript(SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise SettingsInvalid(f"state cannot be kept in `{path}`: {reason}; name another file, or mend this one") from error
         self._db.execute("PRAGMA busy_timeout = 0")  # from here on, waiting is done without holding up the event loop
         self._syncs = synchronous == "FULL"
         self._one_at_a_time = asyncio.Lock()
@@ -259,7 +263,7 @@ class SqliteStateStore:
             except BaseException as error:
                 if db.in_transaction:
                     db.rollback()
-                if isinstance(error, sqlite3.OperationalError):
+                if _is_of_the_file(error):
                     raise StoreUnavailable(f"sqlite: {error}") from error
                 raise
         return result
@@ -278,8 +282,10 @@ class SqliteStateStore:
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._reads, work, self._reader)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"sqlite: {error}") from error
+        except sqlite3.DatabaseError as error:
+            if _is_of_the_file(error):
+                raise StoreUnavailable(f"sqlite: {error}") from error
+            raise
 
 
 class PrivateSqliteStateStore(SqliteStateStore):
@@ -299,8 +305,10 @@ class PrivateSqliteStateStore(SqliteStateStore):
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return work(self._db)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"sqlite: {error}") from error
+        except sqlite3.DatabaseError as error:
+            if _is_of_the_file(error):
+                raise StoreUnavailable(f"sqlite: {error}") from error
+            raise
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._write(work)
@@ -320,6 +328,11 @@ async def _to_its_end(work: Callable[[], None]) -> None:
         raise cancelled
     if failed is not None:
         raise failed
+
+
+def _is_of_the_file(error: BaseException) -> bool:
+    """Whether the disk or the file is at fault (full, locked, damaged), and not the request."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 
 def _connect(path: Path, synchronous: str, cache_bytes: int) -> sqlite3.Connection:

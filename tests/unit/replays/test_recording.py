@@ -22,7 +22,7 @@ LINES = b"".join(b'{"n": %d}\n' % number for number in range(1_203))
 
 def lines_of(source: str) -> bytes:
     with open_recording(source) as opened:
-        return b"".join(line for block in opened.blocks() for _, line in block)
+        return b"".join(line + b"\n" for block in opened.blocks() for _, line in block)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_lines_keep_their_numbers_where_blank_ones_are_left_out(tmp_path: Path) 
     path.write_bytes(b"{}\n\n  \r\n[1]\nlast")
 
     with open_recording(str(path)) as opened:
-        assert [*opened.blocks()] == [[(1, b"{}\n"), (4, b"[1]\n"), (5, b"last")]]
+        assert [*opened.blocks()] == [[(1, b"{}"), (4, b"[1]")], [(5, b"last")]]
         assert opened.position == path.stat().st_size
 
 

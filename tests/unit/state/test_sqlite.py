@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import StoreUnavailable
 from engine.ports import Claim
 from engine.state.sqlite import SqliteStateStore
 from engine.testing import ManualClock
@@ -65,4 +66,16 @@ async def test_a_request_that_is_cancelled_in_its_commit_ends_with_it(
     with pytest.raises(asyncio.CancelledError):
         await first
     assert await second == [Claim("o1", 1, 7) if failure is None else None], "what was written stays, what was not is taken back"
+    await store.close()
+
+
+@pytest.mark.parametrize("told", ["disk I/O error", "database disk image is malformed"])
+async def test_a_file_that_fails_or_is_damaged_is_a_store_that_is_away(disk: Disk, tmp_path: Path, told: str) -> None:
+    store = SqliteStateStore(tmp_path / "state.db", ManualClock())
+    disk.failure = sqlite3.OperationalError(told) if "I/O" in told else sqlite3.DatabaseError(told)
+    disk.let_go.set()
+
+    with pytest.raises(StoreUnavailable, match=told):
+        await store.claim("o1", 1, ["a"], [7], [HOUR_MS])
+    assert await store.claim("o2", 1, ["a"], [7], [HOUR_MS]) == [None]
     await store.close()
