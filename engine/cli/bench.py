@@ -81,13 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{found['command']}\n{found['machine']}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="rulemill-bench-") as place:
         if arguments.stages:
+            _tell("the stages")
             found["stages"] = by_filters = {number: _stages(arguments, Path(place), number) for number in [0, *arguments.filters]}
             print(stages_table(by_filters), flush=True)
         cells: list[Mapping[str, object]] = []
         for workers in arguments.workers:
-            for cell in _cells(arguments, Path(place), workers):
-                cells.append(cell)
-                print(f"measured: {cell['what']}, {cell['batch']} events a request", file=sys.stderr, flush=True)
+            cells += _cells(arguments, Path(place), workers)
     found["cells"] = cells
     print(table(cells))
     if arguments.json is not None:
@@ -100,6 +99,7 @@ def _cells(arguments: argparse.Namespace, place: Path, workers: int) -> Iterator
     others = _pids(arguments.pid)
     what = f"{arguments.store}+{arguments.egress}, {workers} worker{'s' if workers > 1 else ''}"
     for batch in arguments.batch:
+        _tell(f"{what}, {batch} events a request")
         here = place / f"{workers}-{batch}"
         rules = RulesCopy(_rules(arguments), here / "rules")
         with started(here / "run", rules.directory, _variables(arguments, workers)) as address:
@@ -109,9 +109,15 @@ def _cells(arguments: argparse.Namespace, place: Path, workers: int) -> Iterator
             cell = _cell(meter, arguments, batch)
             yield {"what": what, "batch": batch, **cell}
             if arguments.reload and batch == arguments.batch[-1]:
+                _tell(f"{what}, reloads")
                 reloading = Reloading(partial(_reload, rules, address), _RELOAD_EVERY_S)
                 runs = [meter.run(cell["offered"], batch, reloading) for _ in range(arguments.runs)]
                 yield {"what": f"{what}, reloads", "batch": batch, **medians(runs), "reloads": reloading.number}
+
+
+def _tell(what: str) -> None:
+    """A word for who waits: a figure takes a minute or so."""
+    print(f"measuring: {what} …", file=sys.stderr, flush=True)
 
 
 def _cell(meter: Meter, arguments: argparse.Namespace, batch: int) -> Figures:

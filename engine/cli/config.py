@@ -16,6 +16,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("config")
     parser.add_argument("--config", type=Path, help="settings; default: config.yaml where there is one")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    parser.add_argument("--changed", action="store_true", help="only those whose value is not the default")
     parser.add_argument(
         "--doc", action="store_true", help="print the page that describes every setting, and nothing of those in force"
     )
@@ -23,12 +24,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every setting. Raises SettingsInvalid where there are faults, with all of them."""
+    """Print the settings. Raises SettingsInvalid where there are faults, with all of them."""
     if arguments.doc:
         sys.stdout.write(settings_page())
         return 0
     settings, origins = read_settings(arguments.config, os.environ)
-    found = rows(settings, origins)
+    found = [row for row in rows(settings, origins) if not arguments.changed or row.value != row.default]
     sys.stdout.write(_as_json(found) if arguments.format == "json" else _as_text(found))
     return 0
 
@@ -39,6 +40,6 @@ def _as_json(found: list[Row]) -> str:
 
 
 def _as_text(found: list[Row]) -> str:
-    name_width = max(len(row.name) for row in found)
-    value_width = max(len(row.value) for row in found)
+    name_width = max((len(row.name) for row in found), default=0)
+    value_width = max((len(row.value) for row in found), default=0)
     return "".join(f"{row.name:{name_width}}  {row.value:{value_width}}  {row.origin}\n" for row in found)

@@ -159,7 +159,7 @@ def place(span: Span) -> str:
 
 
 def _test(found: Explanation) -> str:
-    field = found.path or "the element"
+    field = found.path or found.whole
     if isinstance(found.operand, Condition):
         test = f"{field} {found.what}"
     elif found.operand is MISSING:

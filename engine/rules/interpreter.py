@@ -48,6 +48,7 @@ class Explanation:
     `what` is all, any, not, `use NAME`, or a test's operator. A test has its `path`, the `operand` it compared with (the
     value, where that is a field's), the value `seen` (MISSING where there was none), and a `reason` where one of the
     REASON_ words explains an unknown or an `if_missing`. `parts` are the items, or one entry per element of an array.
+    `whole` names what an empty path leads to.
     """
 
     what: str
@@ -58,6 +59,7 @@ class Explanation:
     seen: object = MISSING
     reason: str = ""
     span: Span = NOWHERE
+    whole: str = "the element"
 
     def met_wrong_type(self) -> bool:
         """Whether a test in it saw a value of the wrong type."""
@@ -108,6 +110,7 @@ class _Case:
     ruleset: Ruleset
     element: object = None
     inside: bool = False
+    whole: str = "the element"
 
     def explain(self, condition: Condition) -> Explanation:
         match condition:
@@ -162,15 +165,16 @@ class _Case:
                 reason = REASON_WRONG_TYPE
             except _NoOperand:
                 reason = REASON_OPERAND
-        return Explanation(test.operator, result, parts, test.path.text, operand, seen, reason, test.span)
+        return Explanation(test.operator, result, parts, test.path.text, operand, seen, reason, test.span, self.whole)
 
     def _elements(self, condition: Condition, operator: str, seen: object) -> tuple[Explanation, ...]:
         """The condition on each element; `size` has one, the number of them."""
         if type(seen) is not list:
             return ()
-        elements = [len(seen)] if operator == "size" else seen
+        elements, whole = ([len(seen)], "the size") if operator == "size" else (seen, "the element")
         return tuple(
-            _Case(self.data, self.time_ms, self.ruleset, element, inside=True).explain(condition) for element in elements
+            _Case(self.data, self.time_ms, self.ruleset, element, inside=True, whole=whole).explain(condition)
+            for element in elements
         )
 
     def _compare(self, test: Test, seen: object, operand: object) -> bool:

@@ -22,6 +22,20 @@ def test_every_setting_is_shown_with_its_value_and_where_it_came_from(tmp_path: 
     assert list(settings) == list(lines)
 
 
+def test_those_that_are_changed_stand_alone_where_only_they_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("http:\n  port: 8080\nrules: {poll: 1m}\n")
+
+    changed = rulemill("config", "--changed", cwd=tmp_path, EVENT_TOPIC="mine")
+    (tmp_path / "config.yaml").unlink()
+    nothing = rulemill("config", "--changed", cwd=tmp_path)
+
+    assert [line.split() for line in changed.stdout.decode().splitlines()] == [
+        ["rules.poll", "1m", "config.yaml:3:15"],
+        ["topic", "mine", "EVENT_TOPIC"],
+    ]
+    assert (nothing.returncode, nothing.stdout) == (0, b"")
+
+
 def test_faults_exit_with_2_all_at_once_and_nothing_is_printed_of_the_rest(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("http: {port: x}\nstor: memory\n")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.acceptance.crews import status, wait_until
 from tests.acceptance.processes import TIMEOUT_S, Service, rulemill
 from tests.acceptance.samples import Event, add_an_event_that_transforms_make_unfit, answer, ndjson, read_lines
 
@@ -236,3 +237,13 @@ def test_a_last_line_cut_off_by_a_crash_is_cut_back(service: Service, project: P
     httpx.post(f"{service.url}/events", json=answer("a2"))
 
     assert set(records(project)) == {"a1", "a2"}
+
+
+def test_a_demo_of_rules_that_take_none_of_its_events_says_so_once(checkout: Path, project: Path) -> None:
+    words = "the rules reject all events of the demo's traffic"
+    with Service(project, "--demo") as others, Service(project / "rules", "--demo", "--rules", str(checkout / "rules")) as own:
+        wait_until(lambda: status(others)["ledger"]["rejected"] > 60, "events to be rejected")
+        wait_until(lambda: status(own)["ledger"]["accepted"] > 0, "events to be taken")
+
+        assert others.log.count(words) == 1
+        assert words not in own.log

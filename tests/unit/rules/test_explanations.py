@@ -81,6 +81,17 @@ def test_what_belongs_together_stands_indented_below() -> None:
     ]
 
 
+def test_a_test_of_a_size_says_that_it_is_one() -> None:
+    condition = Leaf(path("list"), "size", All((Leaf(path(""), "gte", 1), Leaf(path(""), "lt", 2))))
+
+    assert lines(condition) == [
+        'false: list size: it is [1, "x"]',
+        "false:   all",
+        "true:     the size gte 1: it is 2",
+        "false:     the size lt 2: it is 2",
+    ]
+
+
 def test_json_tells_a_missing_field_from_a_null_one() -> None:
     missing = explanation_as_json(explain(Leaf(path("gone"), "eq", 1), DATA, 0, RULESET))
     null = explanation_as_json(explain(Leaf(path("none"), "eq", 1), DATA, 0, RULESET))
