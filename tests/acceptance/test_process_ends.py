@@ -20,10 +20,22 @@ def reading_a_pipe(project: Path) -> Iterator[subprocess.Popen[bytes]]:
     (project / "scratch").mkdir()
     command = [*COMMAND, "process", "-", "--out", "out.ndjson"]
     variables = environment(TMPDIR=str(project / "scratch"))
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=project, env=variables, **pipes) as running:  # type: ignore[call-overload]  # all of them are pipes
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - there is one thread
+    ) as running:
         yield running
         running.kill()
+
+
+def _hear_ctrl_c() -> None:
+    """Whoever is started in the background of a script hears no Ctrl-C, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def send(running: "subprocess.Popen[bytes]", *names: str) -> None:
