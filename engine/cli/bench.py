@@ -23,6 +23,7 @@ from engine.bench.rules_copy import RulesCopy
 from engine.bench.stages import profile
 from engine.bench.started import Address, started
 from engine.bench.usage import machine
+from engine.cli.ending import clear_up_at_sigterm
 from engine.cli.numbers import above_zero
 from engine.cli.rules_option import add_rules_option
 from engine.errors import QuestionInvalid
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print; 1 for rules with errors."""
     if not 1 <= arguments.connections <= MAX_CONNECTIONS or arguments.runs < 1:
         raise QuestionInvalid(f"`--connections` goes from 1 to {MAX_CONNECTIONS}, and `--runs` begins at 1")
+    clear_up_at_sigterm()
     found: dict[str, object] = {
         "command": shlex.join(["rulemill", "bench", *(word for word in sys.argv[1:] if word != "bench")]),
         "version": engine.__version__,

@@ -1,9 +1,13 @@
 """`rulemill bench`, for a moment."""
 
 import json
+import subprocess
 from pathlib import Path
 
-from tests.acceptance.processes import rulemill
+import psutil
+
+from tests.acceptance.crews import wait_until
+from tests.acceptance.processes import COMMAND, TIMEOUT_S, environment, rulemill
 
 
 def test_a_bench_measures_the_service_over_http_with_reloads_and_by_stage(tmp_path: Path, checkout: Path) -> None:
@@ -33,3 +37,17 @@ def test_a_service_that_does_not_start_is_told_with_what_it_said(tmp_path: Path,
     assert ended.returncode == 2
     assert "does not start" in ended.stderr.decode()
     assert "127.0.0.1:1" in ended.stderr.decode()
+
+
+def test_a_bench_that_is_told_to_end_leaves_no_service_behind(tmp_path: Path, checkout: Path) -> None:
+    command = [*COMMAND, "bench", "--stages", "0", "--batch", "10", "--rules", str(checkout / "rules")]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        bench = psutil.Process(running.pid)
+        wait_until(lambda: any("serve" in child.cmdline() for child in bench.children()), "a service to be started")
+        started = bench.children(recursive=True)
+
+        running.terminate()
+        said = running.communicate(timeout=TIMEOUT_S)
+
+    assert running.returncode == 143, said
+    assert not [process for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]

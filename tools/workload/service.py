@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
+from engine.cli.ending import clear_up_at_sigterm, ended
 from engine.cli.main import main
 from tools.servers.faults import CannotRun
 from tools.servers.kafka import Kafka
@@ -40,7 +41,8 @@ def _asked(arguments: list[str], option: str, value: str) -> bool:
 
 
 if __name__ == "__main__":
+    clear_up_at_sigterm()
     try:
-        sys.exit(with_servers(sys.argv[1:]))
+        sys.exit(ended(lambda: with_servers(sys.argv[1:])))
     except CannotRun as why:
         sys.exit(f"tools/bench: {why}")
