@@ -33,7 +33,16 @@ class ConsoleReader:
                 if error is None:
                     assert self._do("problems") == []
             finally:
-                self._process.kill()
+                self._end()
+
+    def _end(self) -> None:
+        """Have nothing more for it to do: it clears up and ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
     def text(self, selector: str) -> str:
         """The text of all elements of a kind."""
