@@ -4,12 +4,13 @@ In: the bytes of a schema that is JSON. Out: places and warnings. Rule of the fi
 over it; so only one that can be nothing but a slip is told.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
 
 from engine.rules.diagnostics import Edit, Findings, closest, is_sure, shown
 from engine.rules.loader import load_yaml
-from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode
+from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.places import Span
 
 _MAPS_OF_SCHEMAS: Final = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
@@ -35,6 +36,18 @@ _SLIPS: Final = {
 }  # fmt: skip
 """What is no word of JSON Schema, and not near enough to the one that is meant."""
 
+_MAX_GUESSES: Final = 300
+"""So many unknown words are compared with the known ones: that is slow, and nobody reads on."""
+
+
+class _Word(NamedTuple):
+    """A word that is none of the `known` ones, and what is the matter with that."""
+
+    text: str
+    span: Span
+    known: Collection[str]
+    fault: str
+
 
 def place_in(path: str, data: bytes, steps: Sequence[str]) -> Span:
     """Where the value at these steps of a JSON document stands; its start, where the steps lead nowhere."""
@@ -53,21 +66,39 @@ def place_in(path: str, data: bytes, steps: Sequence[str]) -> Span:
 def find_slips(path: str, data: bytes, findings: Findings) -> None:
     """Warn of misspelt keywords and formats, of members that are required under a misspelt name, and of a member written twice."""
     yaml_faults = Findings()
-    node = load_yaml(path, data, yaml_faults)
+    schemas = list(_schemas_in(load_yaml(path, data, yaml_faults)))
     findings.extend(found for found in yaml_faults.in_order() if found.code == "E103")
-    for schema in _schemas_in(node):
+    for word in islice(_unknown_words(schemas), _MAX_GUESSES):
+        near = closest(word.text, word.known)
+        if near is None or not is_sure(word.text, near, word.known):
+            near = _SLIPS.get(word.text)
+        if near in word.known:
+            edits = (Edit(word.span, f'"{near}"'),)
+            findings.add("W627", f"`{shown(word.text)}` {word.fault}", word.span, help=f"did you mean `{near}`?", edits=edits)
+
+
+def _unknown_words(schemas: Sequence[MapNode]) -> Iterator[_Word]:
+    """What is none of the words that may stand where it does."""
+    declared = {entry.key for schema in schemas for entry in _members(schema)}
+    for schema in schemas:
         for entry in schema.entries:
-            _check(entry.key, entry.key_span, _KEYWORDS, "is no keyword of JSON Schema, which passes over it", findings)
-            if entry.key == "format":
-                for name, span in _texts(entry.value):
-                    _check(name, span, _FORMATS, "is no format that is checked", findings)
-        declared = schema.get("properties")
-        members = [entry.key for entry in declared.entries] if isinstance(declared, MapNode) else []
-        required = schema.get("required")
-        for name, span in _texts(required):
-            others = [member for member in members if member not in dict(_texts(required))]
-            if name not in members:
-                _check(name, span, others, "is required and not declared: no event has it", findings)
+            if entry.key not in _KEYWORDS:
+                yield _Word(entry.key, entry.key_span, _KEYWORDS, "is no keyword of JSON Schema, which passes over it")
+            elif entry.key == "format":
+                yield from (
+                    _Word(*text, _FORMATS, "is no format that is checked")
+                    for text in _texts(entry.value)
+                    if text[0] not in _FORMATS
+                )
+        required = dict(_texts(schema.get("required")))
+        missing = [name for name in required if name not in declared]
+        others = [entry.key for entry in _members(schema) if entry.key not in required] if missing else []
+        yield from (_Word(name, required[name], others, "is required and not declared: no event has it") for name in missing)
+
+
+def _members(schema: MapNode) -> tuple[Entry, ...]:
+    properties = schema.get("properties")
+    return properties.entries if isinstance(properties, MapNode) else ()
 
 
 def _schemas_in(node: Node | None) -> Iterator[MapNode]:
@@ -90,15 +121,3 @@ def _texts(node: Node | None) -> Iterator[tuple[str, Span]]:
     for item in node.items if isinstance(node, ListNode) else (node,):
         if isinstance(item, ScalarNode) and isinstance(item.value, str):
             yield item.value, item.span
-
-
-def _check(word: str, span: Span, known: Sequence[str], fault: str, findings: Findings) -> None:
-    if word in known:
-        return
-    near = closest(word, known)
-    sure = near is not None and is_sure(word, near, known)
-    if not sure and _SLIPS.get(word) in known:
-        near, sure = _SLIPS[word], True
-    if sure:
-        edits = (Edit(span, f'"{near}"'),)
-        findings.add("W627", f"`{shown(word)}` {fault}", span, help=f"did you mean `{near}`?", edits=edits)
