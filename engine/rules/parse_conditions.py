@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from engine.rules.diagnostics import Edit, Findings, shown
+from engine.rules.diagnostics import Edit, Findings, closest, is_sure, shown
 from engine.rules.model import All, AnyOf, Condition, FieldRef, Not, Path, Test, Use
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null
 from engine.rules.other_words import OTHER_WORDS, like_of_sql
@@ -24,6 +24,8 @@ _MAX_SHOWN_ITEMS: Final = 10
 _JOINING: Final = frozenset(("all", "any", "none", "not", "use"))
 _MODIFIERS: Final = ("ignore_case", "if_missing")
 _CASED: Final = EQUALITY | TEXT | TEXT_LISTS | VALUE_LISTS | {"matches", "matches_any"}
+_LONG_WORDS: Final = tuple(word for word in OTHER_WORDS if "_" in word)
+"""A short word may as well be a member's name: `country` is not meant for `count`."""
 _NUMBERS: Final = ORDER | {"eq", "ne", "between", "in", "not_in"}
 
 
@@ -257,7 +259,7 @@ class ConditionReader:
         if offer:
             self._findings.add("E209", message, entry.key_span, help=offer.help, edits=offer.edits)
             return
-        other = OTHER_WORDS.get(entry.key.lower())
+        other = _other_word(entry.key)
         if other:
             edits = (Edit(entry.key_span, other),) if other in OPERATORS | set(_MODIFIERS) else ()
             self._findings.add("E209", message, entry.key_span, help=f"did you mean `{other}`?", edits=edits)
@@ -305,6 +307,15 @@ def _joined(parts: list[Condition | None], span: Span) -> Condition | None:
         if part is not None:
             flat.extend(part.items if isinstance(part, All) else (part,))
     return All(tuple(flat), span) if len(flat) > 1 else flat[0] if flat else None
+
+
+def _other_word(word: str) -> str | None:
+    """Ours for a word of another language, or for one that is all but such a word and is not near to one of ours."""
+    ours = OTHER_WORDS.get(word.lower())
+    if ours is not None or closest(word, OPERATORS | set(_MODIFIERS)) is not None:
+        return ours
+    near = closest(word, _LONG_WORDS)
+    return OTHER_WORDS[near] if near is not None and is_sure(word, near, _LONG_WORDS) else None
 
 
 def _places(node: Node) -> tuple[Span, ...]:
