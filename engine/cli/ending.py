@@ -14,8 +14,12 @@ from typing import NoReturn
 from engine.errors import RulemillError
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, where it is to end a command as Ctrl-C does."""
+class Interrupted(KeyboardInterrupt):
+    """A signal that ends a command, by its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def ended(work: Callable[[], int]) -> int:
@@ -33,7 +37,7 @@ def ended(work: Callable[[], int]) -> int:
         print(f"rulemill: {_told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupted:
-        return 128 + (signal.SIGTERM if isinstance(interrupted, _Terminated) else signal.SIGINT)
+        return 128 + (interrupted.number if isinstance(interrupted, Interrupted) else signal.SIGINT)
     return code
 
 
@@ -56,8 +60,8 @@ def end_at_sigterm() -> None:
 def clear_up_at_sigterm() -> None:
     """End at SIGTERM as at Ctrl-C: what a command has begun is closed, and what it needed only for itself goes with it."""
 
-    def terminated(*_: object) -> None:
-        raise _Terminated
+    def terminated(number: int, _: object) -> None:
+        raise Interrupted(number)
 
     signal.signal(signal.SIGTERM, terminated)
 

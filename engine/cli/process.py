@@ -4,17 +4,18 @@ import argparse
 import asyncio
 import gc
 import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import orjson
 
 from engine.app import Limits, build_pool, build_processor
-from engine.cli.ending import clear_up_at_sigterm
+from engine.cli.ending import Interrupted, clear_up_at_sigterm
 from engine.cli.outputs import open_outputs
 from engine.cli.process_outputs import begin_outputs, letters_path, topic_paths
 from engine.cli.rules_option import add_rules_option, load_plan
@@ -104,7 +105,10 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
         stack.push_async_callback(processor.stages.intake.generation.close)
         started_s = time.perf_counter()
         feed = Feed(processor, dead_letters, arguments.events, plan.id)
-        await _feed(processor, feed)
+        with _told_to_end(feed) as told:
+            await _feed(processor, feed)
+        if told:
+            raise Interrupted(told[0])
         groups = await _aggregates(plan, store, arguments.aggregates)
         seconds = time.perf_counter() - started_s
         counts = summary(processor, plan, groups, feed, _forgotten(store), seconds)
@@ -129,6 +133,35 @@ async def _outputs(
 
 def _files(out: Path, main_topic: str) -> FileEgress:
     return FileEgress(topic_paths(out, main_topic), fsync=False, at_once=True)
+
+
+@contextmanager
+def _told_to_end(feed: Feed) -> Iterator[list[int]]:
+    """Have Ctrl-C or SIGTERM stop the feed, so that what was read ends as it should; a second one ends the command at once.
+
+    The list has the number of the signal, once there was one. A signal that is ignored stays so.
+    """
+    told: list[int] = []
+    loop = asyncio.get_running_loop()
+    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def leave_alone() -> None:
+        for number in heard:
+            loop.remove_signal_handler(number)
+        clear_up_at_sigterm()
+
+    def stop(number: int) -> None:
+        leave_alone()
+        told.append(number)
+        feed.stop()
+        print("rulemill: what was read is seen to its end; told once more, it ends at once", file=sys.stderr)
+
+    for number in heard:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield told
+    finally:
+        leave_alone()
 
 
 async def _feed(processor: Processor, feed: Feed) -> None:

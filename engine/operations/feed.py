@@ -33,16 +33,21 @@ class Feed:
         self._done: deque[Submission] = deque()
         self._pending = 0
         self._changed = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Read no more, as if the input had ended here."""
+        self._stopped.set()
 
     async def run(self) -> None:
-        """Return when every event of the input has its final outcome.
+        """Return when every event of the input has its final outcome, or every one that was read before a `stop`.
 
         Raises OSError where the input cannot be read, and QuestionInvalid where it cannot be read to its end; then what was read has ended all the same.
         """
         fault: QuestionInvalid | None = None
         with Lines(self._source) as source, _progress(source) as progress:
             try:
-                async for lines in _blocks_of(source):
+                async for lines in self._blocks_of(source):
                     items = [line for line in lines if line and not line.isspace()]
                     self.lines += len(items)
                     await self._submit(items)
@@ -54,6 +59,31 @@ class Feed:
                 await self._wait()
         if fault is not None:
             raise fault
+
+    async def _blocks_of(self, source: Lines) -> AsyncIterator[list[bytes]]:
+        """Its blocks. What comes through a pipe is waited for in a thread: what came before goes on, and a `stop` is heard.
+
+        The thread itself is not waited for: nothing but a next block would end it.
+        """
+        blocks = source.blocks()
+        if source.total is not None:
+            for block in blocks:
+                if self._stopped.is_set():
+                    return
+                yield block
+            return
+        thread, stopped = ThreadPoolExecutor(1), asyncio.create_task(self._stopped.wait())
+        try:
+            while not stopped.done():
+                arriving = asyncio.get_running_loop().run_in_executor(thread, next, blocks, None)
+                await asyncio.wait((arriving, stopped), return_when=asyncio.FIRST_COMPLETED)
+                arrived = arriving.result() if arriving.done() else None
+                if arrived is None:
+                    return
+                yield arrived
+        finally:
+            stopped.cancel()
+            thread.shutdown(wait=False)
 
     async def _submit(self, items: list[bytes]) -> None:
         clock = self._processor.stages.clock
@@ -105,24 +135,6 @@ class Feed:
         ]
         self.dead_letters += len(letters)
         await self._dead_letters.put(letters)
-
-
-async def _blocks_of(source: Lines) -> AsyncIterator[list[bytes]]:
-    """Its blocks. What comes through a pipe is waited for in a thread: what came before goes on, and whoever ends the run is heard.
-
-    The thread itself is not waited for: nothing but a next block would end it.
-    """
-    blocks = source.blocks()
-    if source.total is not None:
-        for block in blocks:
-            yield block
-        return
-    thread = ThreadPoolExecutor(1)
-    try:
-        while arrived := await asyncio.get_running_loop().run_in_executor(thread, next, blocks, None):
-            yield arrived
-    finally:
-        thread.shutdown(wait=False)
 
 
 def _progress(source: Lines) -> "tqdm[Never]":

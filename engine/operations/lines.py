@@ -35,33 +35,30 @@ _MARK: Final = b"\xef\xbb\xbf"
 class Lines:
     """The lines of `source`, a path or `-` for standard input. Use it as a context manager, and read it once.
 
-    `read` counts them, blank ones too; `total` are the bytes of the file as it lies, None where that is not known.
-    Raises OSError where it cannot be opened.
+    `read` counts them, blank ones too; `total` are the bytes of the file as it lies, None where that is not known: what is no file
+    is left open, for a thread may be waiting for more of it. Raises OSError where it cannot be opened.
     """
 
     def __init__(self, source: str) -> None:
         self.read = 0
         self._source = source
-        self._opened: AbstractContextManager[object]
+        self.total: int | None = None
         if source == "-":
-            self.total: int | None = None
             self._raw = cast("BufferedReader", sys.stdin.buffer)
-            self._opened = nullcontext()
         else:
             path = Path(source)
             self._raw = cast("BufferedReader", path.open("rb", buffering=_READ_BYTES))
-            self._opened = self._raw
             self.total = path.stat().st_size if path.is_file() else None
         self._read_bytes = 0
 
     def __enter__(self) -> Self:
         """The file, open."""
-        self._opened.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Let go of the file."""
-        self._opened.__exit__(kind, error, trace)
+        if self.total is not None:
+            self._raw.close()
 
     @property
     def position(self) -> int:

@@ -1,5 +1,7 @@
 """How `rulemill process` ends where it is told to, where nothing more comes, and where something of it cannot be used."""
 
+import json
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ import pytest
 
 from tests.acceptance.crews import wait_until
 from tests.acceptance.processes import COMMAND, TIMEOUT_S, environment, rulemill
-from tests.acceptance.samples import answer, ndjson, read_lines
+from tests.acceptance.samples import START_MS, answer, ndjson, read_lines
 
 
 @contextmanager
@@ -31,6 +33,11 @@ def reading_a_pipe(project: Path) -> Iterator[subprocess.Popen[bytes]]:
     ) as running:
         yield running
         running.kill()
+
+
+def _have_little_room() -> None:
+    """No file gets longer than this."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, 4_096))
 
 
 def _hear_ctrl_c() -> None:
@@ -78,9 +85,49 @@ def test_a_run_that_waits_for_more_ends_when_it_is_told_to_and_leaves_nothing_of
         running.send_signal(told)
         assert running.wait(TIMEOUT_S) == 128 + told
         assert running.stderr is not None
-        assert running.stderr.read() == b""
+        assert running.stderr.read() == b"rulemill: what was read is seen to its end; told once more, it ends at once\n"
 
     assert [*(project / "scratch").iterdir()] == []
+
+
+def test_a_run_that_is_told_to_end_has_sent_nothing_that_the_next_one_sends_again(project: Path) -> None:
+    lines = [answer(f"a{number}", at=START_MS) for number in range(40_000)]
+    (project / "in.ndjson").write_bytes(ndjson(lines))
+    command = ("process", "in.ndjson", "--out", "out.ndjson", "--state", "state.db")
+    with subprocess.Popen([*COMMAND, *command], cwd=project, env=environment(), stderr=subprocess.DEVNULL) as running:
+        wait_until(lambda: len(come_out(project)) > 0, "an event to be out")
+        running.terminate()
+
+    out = come_out(project)
+    assert running.returncode == 143
+    assert 0 < len(out) < len(lines)
+
+    ended = rulemill(*command, "--summary", "summary.json", cwd=project)
+
+    summary = json.loads((project / "summary.json").read_bytes())
+    assert ended.returncode == 0
+    assert (summary["duplicate"], summary["accepted"]) == (len(out), len(lines) - len(out))
+    assert len(come_out(project)) == len(lines)
+
+
+def test_a_run_that_cannot_go_on_ends_when_it_is_told_so_twice(project: Path) -> None:
+    (project / "in.ndjson").write_bytes(ndjson([answer(f"a{number}", at=START_MS) for number in range(100)]))
+    command = [*COMMAND, "process", "in.ndjson", "--out", "out.ndjson", "--store", "memory"]
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_have_little_room,  # noqa: PLW1509 - there is one thread
+    ) as running:
+        assert running.stderr is not None
+        assert "trying again until it works" in running.stderr.readline()
+        running.terminate()
+        assert "told once more, it ends at once" in running.stderr.readline()
+
+        running.terminate()
+        assert running.wait(TIMEOUT_S) == 143
 
 
 def test_aggregates_that_cannot_be_written_to_their_end_are_named(project: Path) -> None:
