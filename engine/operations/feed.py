@@ -76,7 +76,12 @@ class Feed:
         try:
             while not stopped.done():
                 arriving = asyncio.get_running_loop().run_in_executor(thread, next, blocks, None)
-                await asyncio.wait((arriving, stopped), return_when=asyncio.FIRST_COMPLETED)
+                while not (arriving.done() or stopped.done()):
+                    changed = asyncio.create_task(self._changed.wait())
+                    await asyncio.wait((arriving, stopped, changed), return_when=asyncio.FIRST_COMPLETED)
+                    changed.cancel()
+                    self._changed.clear()
+                    await self._settle()
                 arrived = arriving.result() if arriving.done() else None
                 if arrived is None:
                     return

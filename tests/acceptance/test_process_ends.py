@@ -66,6 +66,10 @@ def test_what_comes_through_a_pipe_goes_out_before_more_comes(project: Path) -> 
             out: list[object] = [f"a{place}" for place in range(1, number + 1)]
             send(running, f"a{number}")
             wait_until(partial(_is_out, project, out), "the event to be out")
+        assert running.stdin is not None
+        running.stdin.write(b"nonsense\n")
+        running.stdin.flush()
+        wait_until((project / "out.dead-letters.ndjson").exists, "its dead letter to be kept")
 
         running.communicate(timeout=TIMEOUT_S)
 
