@@ -337,8 +337,12 @@ def _is_of_the_file(error: BaseException) -> bool:
 
 def _connect(path: Path, synchronous: str, cache_bytes: int) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    for pragma in (*PRAGMAS, f"synchronous = {synchronous}", f"cache_size = -{cache_bytes >> 10}"):
-        db.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in (*PRAGMAS, f"synchronous = {synchronous}", f"cache_size = -{cache_bytes >> 10}"):
+            db.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

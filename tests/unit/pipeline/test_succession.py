@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,6 @@ async def test_what_has_expired_is_swept_in_one_round_however_little_of_all_it_i
     running.cancel()
     await asyncio.wait([running])
 
-    with sqlite3.connect(tmp_path / "state.db") as file:
+    with closing(sqlite3.connect(tmp_path / "state.db")) as file:
         assert file.execute("SELECT count(*) FROM claim").fetchone() == (len(keys) - expired,)
     await store.close()
