@@ -15,6 +15,7 @@ from typing import Final, Never, cast
 import orjson
 from tqdm import tqdm
 
+from engine.cli.ending import clear_up_at_sigterm
 from engine.cli.rules_option import add_rules_option, load_plan
 from engine.clock import SystemClock
 from engine.enrichment.pool import SourcePool
@@ -100,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     old = None if arguments.against is None else load_plan(argparse.Namespace(rules=arguments.against), settings)
     if new is None or (old is None and arguments.against is not None):
         return 1
+    clear_up_at_sigterm()
     _check_names(given, [plan for plan in (old, new) if plan is not None])
     gc.freeze()
     gc.disable()

@@ -1,4 +1,4 @@
-"""How `rulemill process` ends where it is told to, where nothing more comes, and where something of it cannot be used."""
+"""How `rulemill process`, and a replay, end where they are told to, where nothing more comes, and where something cannot be used."""
 
 import json
 import resource
@@ -151,3 +151,15 @@ def test_a_file_that_is_no_state_is_named_and_left_alone(project: Path, command:
     told = b"rulemill: state cannot be kept in `state.db`: file is not a database; name another file, or mend this one\n"
     assert ended.stderr == told
     assert (project / "state.db").read_text() == "my notes"
+
+
+def test_a_replay_that_is_told_to_end_leaves_nothing_of_its_own(project: Path) -> None:
+    scratch = project / "scratch"
+    scratch.mkdir()
+    command = [*COMMAND, "replay", "-", "--rules", "rules"]
+    with subprocess.Popen(command, cwd=project, env=environment(TMPDIR=str(scratch)), stdin=subprocess.PIPE) as running:
+        wait_until(lambda: any(scratch.iterdir()), "the replay to begin")
+        running.terminate()
+        assert running.wait(TIMEOUT_S) == 143
+
+    assert [*scratch.iterdir()] == []
