@@ -109,10 +109,12 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
             await _feed(processor, feed)
         if told:
             raise Interrupted(told[0])
-        groups = await _aggregates(plan, store, arguments.aggregates)
+        with _named("aggregates", arguments.aggregates):
+            groups = await write_aggregates(plan, store, arguments.aggregates)
         seconds = time.perf_counter() - started_s
         counts = summary(processor, plan, groups, feed, _forgotten(store), seconds)
-        _report(arguments, counts)
+        with _named("summary", arguments.summary):
+            _report(arguments, counts)
 
 
 async def _outputs(
@@ -179,11 +181,15 @@ async def _feed(processor: Processor, feed: Feed) -> None:
         await asyncio.wait((running, feeding))
 
 
-async def _aggregates(plan: Plan, store: StateStore, path: Path | None) -> dict[str, int]:
+@contextmanager
+def _named(what: str, path: Path | None) -> Iterator[None]:
+    """Say of a file that cannot be written to its end which one it is."""
     try:
-        return await write_aggregates(plan, store, path)
+        yield
     except OSError as error:
-        raise QuestionInvalid(f"the aggregates cannot be written to `{path}`: {error.strerror}") from error
+        if path is None:
+            raise
+        raise QuestionInvalid(f"the {what} cannot be written to `{path}`: {error.strerror}") from error
 
 
 @asynccontextmanager

@@ -67,10 +67,10 @@ class RedisAnswers:
             if self._breaker.state != "closed" or len(self._waiting) >= self._settings.max_waiting:
                 write.counts.shared_unwritten += 1
                 continue
-            if write.value is not None and len(write.value) > self._settings.max_value_bytes:
-                write.counts.shared_unwritten += 1
-                write = write._replace(value=None)  # noqa: PLW2901 - what stands there is not what the source says now
-            self._waiting[write.key] = write
+            too_large = write.value is not None and len(write.value) > self._settings.max_value_bytes
+            write.counts.shared_unwritten += too_large
+            # One that is too large is taken away: what stands there is not what the source says now.
+            self._waiting[write.key] = write._replace(value=None) if too_large else write
         if self._waiting and self._writer is None:
             self._writer = self._start(self._write_on())
 

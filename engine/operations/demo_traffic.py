@@ -42,9 +42,7 @@ class _Watch:
         for outcome in submission.outcomes:
             if outcome is None or self._is_over:
                 return
-            self._rejected += 1
-            if outcome.status != REJECTED:
-                self._is_over = True
-            elif self._rejected == _MANY:
-                self._is_over = True
+            self._rejected += outcome.status == REJECTED
+            self._is_over = outcome.status != REJECTED or self._rejected == _MANY
+            if self._rejected == _MANY:
                 _log.warning("the rules reject all events of the demo's traffic; the last one because: %s", outcome.message)

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from engine.rules.diagnostics import Edit, Findings, Related, as_written, closest, is_sure, shown
-from engine.rules.event_fields import schema_properties
-from engine.rules.model import Ruleset
+from engine.rules.event_fields import EventFields
+from engine.rules.model import Path, Ruleset
 from engine.rules.places import Mention, Span
 
 _Declared = Mapping[str, Span]
@@ -23,13 +23,13 @@ def check_tests(ruleset: Ruleset, declared: Collection[str], findings: Findings)
         "aggregation": {rule.id: rule.span for rule in ruleset.aggregations.values()},
         "source": {source.name: source.span for source in ruleset.enrichment.sources.values()},
     }
-    members = _members(ruleset)
+    fields = EventFields(ruleset)
     named = Counter((mention.what, mention.of, mention.name) for test in ruleset.tests for mention in test.mentions)
     for test in ruleset.tests:
         with findings.about(f"tests.{shown(test.name)}"):
             for mention in test.mentions:
                 if mention.what == "member":
-                    _check_spelling(mention, members, "no schema declares", findings)
+                    _check_member(mention, fields, findings)
                 elif mention.what == "field":
                     source = ruleset.enrichment.sources.get(mention.of)
                     taken = source.fields if source else ()
@@ -40,12 +40,12 @@ def check_tests(ruleset: Ruleset, declared: Collection[str], findings: Findings)
                     _known(mention, known[mention.what], named, findings)
 
 
-def _members(ruleset: Ruleset) -> Collection[str]:
-    """What events may have at their top, as far as schemas declare it; nothing where some type has none."""
-    schemas = [kind.schema for kind in ruleset.events.types.values()]
-    if None in schemas:
-        return ()
-    return dict.fromkeys(name for schema in schemas for name in schema_properties(schema or {}))
+def _check_member(mention: Mention, fields: EventFields, findings: Findings) -> None:
+    """A member of an event that no schema declares; where some schema leaves it open, nothing is known."""
+    facts = fields.facts(Path(mention.name, (mention.name,), own=True), None)
+    if facts and all(fact.status in {"undeclared", "impossible"} for fact in facts):
+        names = dict.fromkeys(name for fact in facts for name in fact.names)
+        _check_spelling(mention, names, "no schema declares", findings)
 
 
 def _check_spelling(mention: Mention, known: Collection[str], fault: str, findings: Findings) -> None:

@@ -95,11 +95,12 @@ def test_a_run_that_waits_for_more_ends_when_it_is_told_to_and_leaves_nothing_of
 
 
 def test_a_run_that_is_told_to_end_has_sent_nothing_that_the_next_one_sends_again(project: Path) -> None:
-    lines = [answer(f"a{number}", at=START_MS) for number in range(40_000)]
+    lines = [answer(f"a{number}", at=START_MS) for number in range(100_000)]
     (project / "in.ndjson").write_bytes(ndjson(lines))
+    records = project / "out.ndjson"
     command = ("process", "in.ndjson", "--out", "out.ndjson", "--state", "state.db")
     with subprocess.Popen([*COMMAND, *command], cwd=project, env=environment(), stderr=subprocess.DEVNULL) as running:
-        wait_until(lambda: len(come_out(project)) > 0, "an event to be out")
+        wait_until(lambda: records.exists() and records.stat().st_size > 0, "an event to be out")
         running.terminate()
 
     out = come_out(project)
@@ -134,11 +135,12 @@ def test_a_run_that_cannot_go_on_ends_when_it_is_told_so_twice(project: Path) ->
         assert running.wait(TIMEOUT_S) == 143
 
 
-def test_aggregates_that_cannot_be_written_to_their_end_are_named(project: Path) -> None:
-    ended = rulemill("process", "-", "--aggregates", "/dev/full", cwd=project, stdin=ndjson([answer("a1")]))
+@pytest.mark.parametrize("what", ["aggregates", "summary"])
+def test_a_file_that_cannot_be_written_to_its_end_is_named(project: Path, what: str) -> None:
+    ended = rulemill("process", "-", f"--{what}", "/dev/full", cwd=project, stdin=ndjson([answer("a1")]))
 
     assert ended.returncode == 2
-    assert ended.stderr == b"rulemill: the aggregates cannot be written to `/dev/full`: No space left on device\n"
+    assert ended.stderr.decode() == f"rulemill: the {what} cannot be written to `/dev/full`: No space left on device\n"
 
 
 @pytest.mark.parametrize("command", [("process", "-", "--state", "state.db"), ("serve",)])

@@ -243,3 +243,7 @@ def test_actions_are_carried_out_as_listed(everything: Ruleset) -> None:
 
 def test_allow_needs_no_mark() -> None:
     assert filter_called(load("split"), "first").actions == (Allow("first"),)
+
+
+def test_what_a_schema_declares_in_its_parts_is_no_misspelt_member() -> None:
+    assert load("composed_schema").tests[0].mentions
