@@ -6,8 +6,8 @@ In: the nodes of a test. Out: `Mention`s. Rule of the file: it reads forms that 
 from collections.abc import Iterator
 from typing import Final
 
-from engine.rules.nodes import ListNode, MapNode, Node, ScalarNode
-from engine.rules.places import Mention, Span
+from engine.rules.nodes import ListNode, MapNode, Node, texts_of
+from engine.rules.places import Mention
 
 _NAMED: Final = {
     "filter": "filter",
@@ -46,18 +46,11 @@ def _expected(node: Node | None) -> Iterator[Mention]:
     if not isinstance(node, MapNode):
         return
     for entry in node.entries:
-        for name, span in _texts(entry.value) if entry.key in _NAMED else ():
+        for name, span in texts_of(entry.value) if entry.key in _NAMED else ():
             yield Mention(_NAMED[entry.key], name, span)
     aggregation, revision, values = node.get("aggregation"), node.get("revision"), node.get("values")
-    for name, _ in _texts(aggregation):
+    for name, _ in texts_of(aggregation):
         if revision is not None:
             yield Mention("revision", "revision", revision.span, name)
         for entry in values.entries if isinstance(values, MapNode) else ():
             yield Mention("measure", entry.key, entry.key_span, name)
-
-
-def _texts(node: Node | None) -> Iterator[tuple[str, Span]]:
-    """One name or a list of names."""
-    for item in node.items if isinstance(node, ListNode) else (node,):
-        if isinstance(item, ScalarNode) and isinstance(item.value, str):
-            yield item.value, item.span

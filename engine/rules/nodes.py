@@ -4,6 +4,7 @@ In: what `loader.py` read. Out: scalars, lists and maps for the parser. Rule of 
 stand in several places (an alias). They are tuples because these are made fastest; only their names are used.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from engine.rules.model import Scalar
@@ -60,6 +61,13 @@ def plain_value(node: Node) -> object:
             return [plain_value(item) for item in node.items]
         case MapNode():
             return {entry.key: plain_value(entry.value) for entry in node.entries}
+
+
+def texts_of(node: Node | None) -> Iterator[tuple[str, Span]]:
+    """One text, or those of a list, with their places."""
+    for item in node.items if isinstance(node, ListNode) else (node,):
+        if isinstance(item, ScalarNode) and isinstance(item.value, str):
+            yield item.value, item.span
 
 
 def kind_of(node: Node) -> str:

@@ -86,8 +86,7 @@ def _document(path: str, data: bytes, findings: Findings) -> Mapping[str, object
     try:
         EventSchema(document)
     except SchemaInvalid as error:
-        steps = [step.replace("~1", "/").replace("~0", "~") for step in error.pointer.split("/")[1:]]
-        findings.add("E309", f"not a usable JSON Schema: {error}", place_in(path, data, steps))
+        findings.add("E309", f"not a usable JSON Schema: {error}", place_in(path, data, error.steps))
         return None
     find_slips(path, data, findings)
     return document

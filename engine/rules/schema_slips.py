@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from engine.rules.diagnostics import Edit, Findings, closest, is_sure, shown
 from engine.rules.loader import load_yaml
-from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from engine.rules.nodes import Entry, ListNode, MapNode, Node, texts_of
 from engine.rules.places import Span
 
 _MAPS_OF_SCHEMAS: Final = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
@@ -49,15 +49,15 @@ class _Word(NamedTuple):
     fault: str
 
 
-def place_in(path: str, data: bytes, steps: Sequence[str]) -> Span:
+def place_in(path: str, data: bytes, steps: Sequence[str | int]) -> Span:
     """Where the value at these steps of a JSON document stands; its start, where the steps lead nowhere."""
     start = Span(path, 1, 1, 1, 1)
     node: Node | None = load_yaml(path, data, Findings())
     for step in steps:
         if isinstance(node, MapNode):
-            node = node.get(step)
-        elif isinstance(node, ListNode) and step.isdigit() and int(step) < len(node.items):
-            node = node.items[int(step)]
+            node = node.get(str(step))
+        elif isinstance(node, ListNode) and isinstance(step, int):
+            node = node.items[step]
         else:
             return start
     return start if node is None or not steps else node.span
@@ -87,10 +87,10 @@ def _unknown_words(schemas: Sequence[MapNode]) -> Iterator[_Word]:
             elif entry.key == "format":
                 yield from (
                     _Word(*text, _FORMATS, "is no format that is checked")
-                    for text in _texts(entry.value)
+                    for text in texts_of(entry.value)
                     if text[0] not in _FORMATS
                 )
-        required = dict(_texts(schema.get("required")))
+        required = dict(texts_of(schema.get("required")))
         missing = [name for name in required if name not in declared]
         others = [entry.key for entry in _members(schema) if entry.key not in required] if missing else []
         yield from (_Word(name, required[name], others, "is required and not declared: no event has it") for name in missing)
@@ -115,9 +115,3 @@ def _schemas_in(node: Node | None) -> Iterator[MapNode]:
         elif entry.key in _MAPS_OF_SCHEMAS and isinstance(entry.value, MapNode):
             for inner in entry.value.entries:
                 yield from _schemas_in(inner.value)
-
-
-def _texts(node: Node | None) -> Iterator[tuple[str, Span]]:
-    for item in node.items if isinstance(node, ListNode) else (node,):
-        if isinstance(item, ScalarNode) and isinstance(item.value, str):
-            yield item.value, item.span

@@ -59,12 +59,13 @@ _SPEAKS_LAST: Final = (
 
 
 class SchemaInvalid(ValueError):
-    """The document is no JSON Schema that can be used. `pointer` leads to the place in it, `message` says why."""
+    """The document is no JSON Schema that can be used. `steps`, or `pointer`, lead to the place in it, `message` says why."""
 
-    def __init__(self, pointer: str, message: str) -> None:
-        super().__init__(f"{message} (at `{pointer}`)" if pointer else message)
-        self.pointer = pointer
+    def __init__(self, steps: Sequence[str | int], message: str) -> None:
+        self.steps = steps
+        self.pointer = json_pointer(steps)
         self.message = message
+        super().__init__(f"{message} (at `{self.pointer}`)" if steps else message)
 
 
 class EventSchema:
@@ -85,7 +86,7 @@ class EventSchema:
                 dict(document), validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
             )
         except ValidationError as error:
-            raise SchemaInvalid(json_pointer(error.instance_path), _reason(error)) from None
+            raise SchemaInvalid(error.instance_path, _reason(error)) from None
         self.is_valid = self._validator.is_valid
 
     def explain(self, data: object) -> tuple[str, str]:

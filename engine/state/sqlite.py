@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import repeat
 from pathlib import Path
@@ -254,17 +255,16 @@ class SqliteStateStore:
         db = self._db
         async with self._one_at_a_time:
             try:
-                await self._begin()
-                result = work(db)
-                if self._syncs:
-                    await _to_its_end(db.commit)
-                else:
-                    db.commit()
-            except BaseException as error:
+                with _file_that_may_fail():
+                    await self._begin()
+                    result = work(db)
+                    if self._syncs:
+                        await _to_its_end(db.commit)
+                    else:
+                        db.commit()
+            except BaseException:
                 if db.in_transaction:
                     db.rollback()
-                if _is_of_the_file(error):
-                    raise StoreUnavailable(f"sqlite: {error}") from error
                 raise
         return result
 
@@ -280,12 +280,8 @@ class SqliteStateStore:
         self._db.execute("BEGIN IMMEDIATE")
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
+        with _file_that_may_fail():
             return await asyncio.get_running_loop().run_in_executor(self._reads, work, self._reader)
-        except sqlite3.DatabaseError as error:
-            if _is_of_the_file(error):
-                raise StoreUnavailable(f"sqlite: {error}") from error
-            raise
 
 
 class PrivateSqliteStateStore(SqliteStateStore):
@@ -303,12 +299,8 @@ class PrivateSqliteStateStore(SqliteStateStore):
         self._db.execute("BEGIN")
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
+        with _file_that_may_fail():
             return work(self._db)
-        except sqlite3.DatabaseError as error:
-            if _is_of_the_file(error):
-                raise StoreUnavailable(f"sqlite: {error}") from error
-            raise
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._write(work)
@@ -330,9 +322,15 @@ async def _to_its_end(work: Callable[[], None]) -> None:
         raise failed
 
 
-def _is_of_the_file(error: BaseException) -> bool:
-    """Whether the disk or the file is at fault (full, locked, damaged), and not the request."""
-    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+@contextmanager
+def _file_that_may_fail() -> Iterator[None]:
+    """Where the disk or the file is at fault (full, locked, damaged), and not the request, the store is away."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+            raise StoreUnavailable(f"sqlite: {error}") from error
+        raise
 
 
 def _connect(path: Path, synchronous: str, cache_bytes: int) -> sqlite3.Connection:

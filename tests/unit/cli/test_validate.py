@@ -90,3 +90,20 @@ def test_the_table_of_a_source_has_to_be_there_as_the_service_needs_it(
     place, table = f"{tmp_path}/rules.yaml:5:36", f"`{tmp_path}/users.json`"
     told = f"{place}: error E703 the table {table} cannot be read: {reason}"
     assert (code, told in capsys.readouterr().out) == ((0, False) if reason is None else (1, True))
+
+
+@pytest.mark.parametrize(
+    ("path", "help"), [("users.json", "the path is relative to this file"), ("$USERS", "a variable is written `${NAME}`")]
+)
+def test_a_table_that_is_not_there_may_be_a_variable_in_another_languages_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, help: str
+) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "version: 1\n"
+        "events: {type: kind, time: at, types: {a: {}}}\n"
+        "enrichment:\n"
+        f"  sources: {{user: {{lookup: user_id, from: {{file: {{path: {path}}}}}}}}}\n"
+    )
+
+    assert validate(tmp_path, "--format", "concise") == 1
+    assert capsys.readouterr().out.count(f"({help})") == 1
