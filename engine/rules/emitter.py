@@ -83,7 +83,7 @@ class Emitter:
         text = self.source(*parameters)
         file = f"<generated {self._name} {next(_numbers)}>"
         space = dict(self._constants)
-        exec(compile(text, file, "exec"), space)  # noqa: S102  the text is made of this package's own words only
+        exec(compile(text, file, "exec"), space)  # noqa: S102 - the text is made of this package's own words only
         function: Callable[..., object] = space["generated"]  # type: ignore[assignment]  # `def generated` put it there
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         weakref.finalize(function, linecache.cache.pop, file, None)

@@ -142,7 +142,7 @@ class SqliteStateStore:
         group: list[StoredPartial] = []
         while True:
             place = (aggregation, *after, from_ms, to_ms, _SCAN_ROWS)
-            rows = await self._read(lambda db, place=place: db.execute(sql, place).fetchall())  # type: ignore[misc]
+            rows = await self._read(lambda db, place=place: db.execute(sql, place).fetchall())  # type: ignore[misc] # a default says no type
             for partial in map(_stored, rows):
                 if group and group[0].group != partial.group:
                     yield group
