@@ -64,7 +64,7 @@ class Publisher:
 
     def _stamp(self, events: Sequence[Event], ruleset: str, *, degraded: bool) -> None:
         """Encode the events as records. What came in is taken as the decoder wrote it, unless a transform has changed it."""
-        dumps = orjson.dumps
+        dumps, joined = orjson.dumps, b"".join
         notes: dict[tuple[object, ...], bytes] = {}
         for event in events:
             submission = event.submission
@@ -74,10 +74,10 @@ class Publisher:
                 note = notes[seen] = _note(event, ruleset, degraded=degraded)
             identity = dumps(submission.ids[event.index])
             if event.body:
-                parts = (event.body, dumps(event.data["enrichment"]), identity, note)
-                event.encoded = b'%b,"enrichment":%b,"processing":{"id":%b,%b}' % parts
+                enrichment = dumps(event.data["enrichment"])
+                event.encoded = joined((event.body, b',"enrichment":', enrichment, b',"processing":{"id":', identity, note, b"}"))
             else:
-                processing = orjson.Fragment(b'{"id":%b,%b' % (identity, note))
+                processing = orjson.Fragment(b'{"id":%b%b' % (identity, note))
                 event.encoded = dumps({**event.data, "processing": processing})
 
     def _records(self, events: Sequence[Event]) -> list[Record]:
@@ -128,7 +128,7 @@ class Publisher:
 
 
 def _note(event: Event, ruleset: str, *, degraded: bool) -> bytes:
-    """What `processing` says of an event beside its id, as the end of an object."""
+    """What `processing` says of an event behind its id, from the comma to the end of the object."""
     note: JsonObject = {
         "ruleset": ruleset,
         "marks": event.marks,
@@ -139,7 +139,7 @@ def _note(event: Event, ruleset: str, *, degraded: bool) -> bytes:
     }
     if event.takeovers:
         note["takeover"] = True
-    return orjson.dumps(note)[1:]
+    return b"," + orjson.dumps(note)[1:]
 
 
 def original_bytes(event: Event) -> bytes:

@@ -35,8 +35,8 @@ _NAMES_A_PASS: Final = 50_000
 _KEYS_A_LOOK: Final = 100
 _SCAN_COUNT: Final = 1_000
 
-_Tagged = tuple[int, bytes]
-"""A key, with the tag that says where a cluster has it."""
+_Tagged = tuple[int, bytes] | tuple[int, bytes, bytes]
+"""A key or two, after the tag that says where a cluster has them."""
 
 
 class RedisStateStore:
@@ -112,18 +112,14 @@ class RedisStateStore:
 
     async def write_partials(self, owner: str, partials: Sequence[Partial]) -> None:
         """See StateStore."""
-        tagged = [self._keys.group(partial.group) for partial in partials]
+        tagged = [self._keys.group_and_windows(partial.group) for partial in partials]
         calls = []
         for part in self._parts(self._aggregates, tagged):
-            names: list[bytes] = []
-            arguments: list[str | bytes | int] = [owner]
-            for place in part:
-                partial = partials[place]
-                _, windows = self._keys.windows(partial.group.aggregation, partial.group.key)
-                names += (tagged[place][1], windows)
-                base_at, base = partial.base or (0, b"")
-                arguments += (write_partial(partial), partial.group.start_ms, partial.expires_ms, base_at, base)
-            calls.append(Call(names[0], PARTIALS.call(names, arguments)))
+            written = [partials[place] for place in part]
+            names = [name for place in part for name in tagged[place][1:]]
+            columns = " ".join([f"{row.group.start_ms} {row.expires_ms} {row.base.place if row.base else 0}" for row in written])
+            bases = [row.base.value for row in written if row.base]
+            calls.append(Call(names[0], PARTIALS.call(names, [owner, columns, *map(write_partial, written), *bases])))
         await self._aggregates.write(calls)
 
     async def own_partials(self, owner: str, groups: Sequence[Group]) -> list[StoredPartial | None]:
@@ -228,7 +224,7 @@ class RedisStateStore:
         if not nodes.spread:
             return [range(start, min(start + most, len(tagged))) for start in range(0, len(tagged), most)]
         by_tag: dict[int, list[int]] = {}
-        for place, (tag, _) in enumerate(tagged):
+        for place, (tag, *_) in enumerate(tagged):
             by_tag.setdefault(tag, []).append(place)
         return [places[start : start + most] for places in by_tag.values() for start in range(0, len(places), most)]
 

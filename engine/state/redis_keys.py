@@ -51,6 +51,11 @@ class RedisKeys:
         tag, text = _tagged(group.aggregation, group.key)
         return tag, f"{self._groups[tag]}{text}:{group.start_ms}".encode()
 
+    def group_and_windows(self, group: Group) -> tuple[int, bytes, bytes]:
+        """What `group` and `windows` of its key have: they have one tag."""
+        tag, text = _tagged(group.aggregation, group.key)
+        return tag, f"{self._groups[tag]}{text}:{group.start_ms}".encode(), f"{self._windows[tag]}{text}".encode()
+
     def windows(self, aggregation: str, key: str) -> tuple[int, bytes]:
         """The tag and key of the list of windows that there are of one key."""
         tag, text = _tagged(aggregation, key)
