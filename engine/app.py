@@ -119,7 +119,7 @@ def build_processor(
     deduplicator = Deduplicator(answers, counters, recent, plan.ruleset.deduplication)
     intake = Intake(
         Inbox(limits.inbox_events, limits.inbox_bytes),
-        Orderer(limits.tracked_keys, limits.held_events, limits.inbox_bytes, by_clock=options.hold_by_clock),
+        Orderer(limits.tracked_keys, limits.held_events, limits.inbox_bytes, by_clock=options.live),
         deduplicator,
         deferred,
         health,

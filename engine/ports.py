@@ -184,6 +184,9 @@ class StateStore(Protocol):
     async def announced(self, aggregation: str, through_ms: int, limit: int) -> list[Group]:
         """At most `limit` of the windows noted that start at `through_ms` or before, early ones first as far as that is cheap."""
 
+    async def last_announced(self, aggregation: str) -> int | None:
+        """The start of the latest window noted; None where there is none."""
+
     async def withdraw(self, told: Sequence[Told]) -> None:
         """Strike out the notes of these windows, but of none that has a partial newer than those that were looked at."""
 

@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 def run_options(*, state_is_kept: bool) -> Options:
     """How much a run does at once, and how long its lease is; with state that is kept, another run may have to take over."""
     lease = LeaseTimes() if state_is_kept else _PRIVATE_LEASE
-    return Options(_MAX_BATCHES, _GATHER_EVENTS, hold_by_clock=False, lease=lease)
+    return Options(_MAX_BATCHES, _GATHER_EVENTS, live=False, lease=lease)
 
 
 async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan) -> None:
@@ -106,7 +106,7 @@ async def _process(arguments: argparse.Namespace, settings: Settings, plan: Plan
         started_s = time.perf_counter()
         feed = Feed(processor, dead_letters, arguments.events, plan.id)
         with _told_to_end(feed) as told:
-            await _feed(processor, feed)
+            await _feed(processor, feed, closes_windows=arguments.state is None)
         if told:
             raise Interrupted(told[0])
         with _named("aggregates", arguments.aggregates):
@@ -166,13 +166,18 @@ def _told_to_end(feed: Feed) -> Iterator[list[int]]:
         leave_alone()
 
 
-async def _feed(processor: Processor, feed: Feed) -> None:
-    """Return when the input has ended. What fails first ends both, before anything that they use is closed."""
+async def _feed(processor: Processor, feed: Feed, *, closes_windows: bool) -> None:
+    """Return when the input has ended; where no other run goes on from this one, its last windows end with it.
+
+    What fails first ends both, before anything that they use is closed.
+    """
     running, feeding = asyncio.create_task(processor.run()), asyncio.create_task(feed.run())
     try:
         await asyncio.wait((running, feeding), return_when=asyncio.FIRST_COMPLETED)
         if feeding.done():
             feeding.result()
+            if closes_windows and not feed.stopped:
+                processor.close_windows()
             processor.drain()
         await running
     finally:

@@ -39,6 +39,11 @@ class Feed:
         """Read no more, as if the input had ended here."""
         self._stopped.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop: there may be more of the input."""
+        return self._stopped.is_set()
+
     async def run(self) -> None:
         """Return when every event of the input has its final outcome, or every one that was read before a `stop`.
 

@@ -60,12 +60,14 @@ class Emission:
         self._report = FirstError("windows that are to be published")
 
     async def run(self) -> None:
-        """Publish what is closed, for ever: at once where a window closed here, within a second where another worker left it."""
+        """Publish what is closed, for ever: at once where a window closed here, within a second where another worker left it, or the clock closed it."""
         closing = self._closing
         while True:
             closing.changed.clear()
             closing.pending, closing.looking = False, True
             for plan in closing.emitting():
+                if closing.follows_others:
+                    closing.follow(plan, await self._owner.insist(partial(self._owner.store.last_announced, plan.state_id)))
                 through_ms = closing.closed_through_ms(plan)
                 if through_ms is not None:
                     await self._publish_through(plan, through_ms)
@@ -74,9 +76,9 @@ class Emission:
             await self._reason_to_look()
 
     async def _reason_to_look(self) -> None:
-        """Return when something changed; where others may have left windows behind, after a while in any case."""
+        """Return when something changed; where windows are published at all, after a while in any case."""
         changed = self._closing.changed
-        if not any(self._closing.closed_through_ms(plan) is not None for plan in self._closing.emitting()):
+        if not self._closing.emitting():
             await changed.wait()
             return
         waits = [asyncio.ensure_future(changed.wait()), asyncio.ensure_future(self._outlet.clock.sleep(_LOOK_EVERY_MS))]

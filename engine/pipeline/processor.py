@@ -34,14 +34,14 @@ class Options:
     """How much is done at once, and when senders are answered.
 
     `gather_events`: a commit under load waits for so many events; 0 never waits. `ack_received`: senders are answered when their
-    events are known to be events, not when these have ended; what becomes of them is counted all the same. `hold_by_clock`: an event that waits for
-    earlier ones waits no longer than the rules say; else until its input has come so far.
+    events are known to be events, not when these have ended; what becomes of them is counted all the same. `live`: events happen as they come, so that one that waits
+    for earlier ones waits no longer than the rules say, and event time goes on where none come; else the clock has no say, and it waits until its input has come so far.
     """
 
     max_batches: int = 8
     gather_events: int = 0
     ack_received: bool = False
-    hold_by_clock: bool = True
+    live: bool = True
     lease: LeaseTimes = field(default_factory=LeaseTimes)
     owner_name: Callable[[], str] = lambda: secrets.token_urlsafe(12)
 
@@ -55,6 +55,7 @@ class Processor:
         self._succession = Succession(stages, options, on_change=self._wake, on_progress=self._progress)
         self._arriving: list[Event] = []
         self._arriving_under: Generation | None = None
+        self._closes_windows = False
         stages.health.on_change = self._wake
         stages.intake.on_idle = self._succession.nothing_more
         stages.intake.on_their_way = self._succession.events_on_their_way
@@ -74,6 +75,10 @@ class Processor:
         self.stages.intake.input_over = True
         self._wake()
 
+    def close_windows(self) -> None:
+        """Have every window closed when what was taken has ended: there is no more of this input anywhere."""
+        self._closes_windows = True
+
     def drain(self) -> None:
         """Take nothing more in; `run` returns when all that was taken has ended."""
         self.stages.intake.draining = True
@@ -89,6 +94,8 @@ class Processor:
                     await self._start(arrival)
                     self._arriving, self._arriving_under = [], None
                 await self._until(lambda: not self._succession.unfinished())
+            if self._closes_windows:
+                self._succession.closing.end()
             await self._succession.windows_through(self._until)
             for task in background:
                 task.cancel()

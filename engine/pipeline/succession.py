@@ -36,6 +36,10 @@ class TenureOptions(Protocol):
         """Events that a commit under load waits for."""
 
     @property
+    def live(self) -> bool:
+        """Whether events happen as they come, so that the clock has a say."""
+
+    @property
     def lease(self) -> LeaseTimes:
         """The lease's times."""
 
@@ -61,7 +65,12 @@ class Succession:
         self._aggregator: Aggregator | None = None
         self._over = False
         self._aggregated: dict[str, AggregationCounts] = {}
-        self.closing = Closing(lambda: stages.intake.generation.plan)
+        self.closing = Closing(
+            lambda: stages.intake.generation.plan,
+            stages.clock,
+            lambda: bool(self.unfinished()) or not stages.intake.is_empty,
+            live=options.live,
+        )
 
     async def __aenter__(self) -> None:
         """Put owners in office from now on."""

@@ -93,6 +93,7 @@ MEASURE_HELP: Final = {
     "difference": "One measure minus another.",
 }
 _TO_ROUTE: Final = "A route that is declared under `routes`."
+_OR_NONE: Final[Schema] = {"type": "string", "pattern": DURATION_OR_NONE_PATTERN}
 
 
 def events(names: Names) -> Schema:
@@ -101,7 +102,6 @@ def events(names: Names) -> Schema:
     types = {"type": "object", "minProperties": 1, "properties": {}, "additionalProperties": event_type}
     at_once = [word for word in words(LatePolicy, "action") if word != "route"]
     late = map_or(_route(names.routes), {"enum": at_once})
-    skew = {"type": "string", "pattern": DURATION_OR_NONE_PATTERN}
     return closed(
         {
             "type": path("The field that names the event type."),
@@ -120,8 +120,8 @@ def events(names: Names) -> Schema:
                 "How far an event's time may lie from now; outside it the event is rejected.",
                 closed(
                     {
-                        "future": described("How far ahead an event's time may lie; `none` for no limit.", skew),
-                        "past": described("How far back an event's time may lie; `none` for no limit.", skew),
+                        "future": described("How far ahead an event's time may lie; `none` for no limit.", _OR_NONE),
+                        "past": described("How far back an event's time may lie; `none` for no limit.", _OR_NONE),
                     }
                 ),
             ),
@@ -287,7 +287,16 @@ def aggregations(names: Names) -> Schema:
             "measures": described("The figures.", {**named(_measure(names)), "type": "object", "minProperties": 1}),
             "emit": described(
                 "The final window is sent as an event of its own.",
-                closed({"to": name_of(_TO_ROUTE, names.routes), "on": choice("When it is sent.", words(Emit, "on"))}, ["to"]),
+                closed(
+                    {
+                        "to": name_of(_TO_ROUTE, names.routes),
+                        "on": choice("When it is sent.", words(Emit, "on")),
+                        "idle": described(
+                            "How long nothing comes before event time goes on by the clock; `none` for never.", _OR_NONE
+                        ),
+                    },
+                    ["to"],
+                ),
             ),
         },
         ["key", "window", "max_keys", "measures"],

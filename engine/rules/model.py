@@ -255,10 +255,14 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """The final window as a record of its own, on the named route."""
+    """The final window as a record of its own, on the named route.
+
+    Where nothing has come for `idle_ms`, event time goes on by the clock; with None it waits for events.
+    """
 
     to: str
     on: Literal["close"] = "close"
+    idle_ms: int | None = 60_000
     span: Span = field(default=NOWHERE, compare=False)
 
 

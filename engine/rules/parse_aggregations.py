@@ -14,7 +14,7 @@ from engine.rules.model import Aggregation, Emit, Measure
 from engine.rules.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from engine.rules.other_words import measure_of_ours
 from engine.rules.parse_conditions import ConditionReader
-from engine.rules.parse_events import read_route, route_fix
+from engine.rules.parse_events import duration_or_none_ms, read_route, route_fix
 from engine.rules.reading import MapReader, described, merged, named_entries, read_map, read_path, read_text
 
 FIELD_MEASURES: Final = ("sum", "avg", "min", "max", "first", "last", "distinct", "quantile", "top")
@@ -26,6 +26,8 @@ _MAX_TOP: Final = 1_000
 _USUAL_TOP: Final = 10
 _MAX_PANES: Final = 1_000
 _MIN_WINDOW_MS: Final = 1_000
+_MIN_IDLE_MS: Final = 1_000
+_DEFAULT_EMIT: Final = Emit("")
 _DEFAULT_RETAIN_MS: Final = 604_800_000
 
 
@@ -146,8 +148,9 @@ def _emit(reader: MapReader | None) -> Emit | None:
     to = reader.text("to", required=True, example="to: NAME")
     node = reader.node.get("to")
     reader.choice("on", ("close",), "close")
+    idle_ms = duration_or_none_ms(reader, "idle", _DEFAULT_EMIT.idle_ms, minimum_ms=_MIN_IDLE_MS)
     reader.finish()
-    return Emit(to, span=node.span) if node else None
+    return Emit(to, idle_ms=idle_ms, span=node.span) if node else None
 
 
 def _measures(

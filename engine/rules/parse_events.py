@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from engine.rules.diagnostics import Findings, shown
+from engine.rules.durations import as_duration
 from engine.rules.model import Deduplication, Events, EventType, LatePolicy, Path
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode, is_null
 from engine.rules.reading import MapReader, described, merged, one_or_many, read_duration_ms, read_map, read_path
@@ -108,13 +109,14 @@ def route_fix(text: str) -> str:
 def _max_skew(reader: MapReader | None) -> tuple[int | None, int | None]:
     if reader is None:
         return _DEFAULTS.max_future_ms, _DEFAULTS.max_past_ms
-    future_ms = _skew_ms(reader, "future", _DEFAULTS.max_future_ms)
-    past_ms = _skew_ms(reader, "past", _DEFAULTS.max_past_ms)
+    future_ms = duration_or_none_ms(reader, "future", _DEFAULTS.max_future_ms)
+    past_ms = duration_or_none_ms(reader, "past", _DEFAULTS.max_past_ms)
     reader.finish()
     return future_ms, past_ms
 
 
-def _skew_ms(reader: MapReader, key: str, default: int | None) -> int | None:
+def duration_or_none_ms(reader: MapReader, key: str, default: int | None, *, minimum_ms: int = 0) -> int | None:
+    """The duration under `key`, in ms, of at least the minimum; None where `none` stands there."""
     node = reader.take(key, example=f"{key}: none")
     if node is None:
         return default
@@ -123,7 +125,11 @@ def _skew_ms(reader: MapReader, key: str, default: int | None) -> int | None:
     if isinstance(node, ScalarNode) and node.text in {"never", "off", "no", "any", "unlimited", "forever", "infinite"}:
         reader.findings.add("E206", f"`{key}` is a duration, not {described(node)}", node.span, fix="none")
         return default
-    return read_duration_ms(node, f"`{key}`", reader.findings)
+    duration_ms = read_duration_ms(node, f"`{key}`", reader.findings)
+    if duration_ms is not None and duration_ms < minimum_ms:
+        help = f"at least `{as_duration(minimum_ms)}`, or `none`"
+        reader.findings.add("E504", f"`{key}` of {as_duration(duration_ms)} is out of range", node.span, help=help)
+    return duration_ms
 
 
 def _types(node: Node | None, schemas: Schemas, findings: Findings) -> dict[str, EventType]:

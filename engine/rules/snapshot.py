@@ -35,7 +35,7 @@ def read_rule_files(directory: Path) -> dict[str, bytes]:
 
     """
     if not directory.is_dir():
-        raise RulesUnreadable(f"there is no rules directory `{directory}`")
+        raise RulesUnreadable(f"there is no rules directory `{directory}`: run this beside it, or give its path")
     paths = sorted(_rule_files(directory), key=lambda path: path.relative_to(directory).as_posix())
     if not paths:
         raise RulesUnreadable(f"there are no `*.yaml` files in `{directory}`")

@@ -177,6 +177,10 @@ class MemoryStateStore:
         starts = sorted(start_ms for start_ms in noted if start_ms <= through_ms)
         return list(islice((Group(aggregation, key, start_ms) for start_ms in starts for key in noted[start_ms]), limit))
 
+    async def last_announced(self, aggregation: str) -> int | None:
+        """See StateStore."""
+        return max(self._announced.get(aggregation, ()), default=None)
+
     async def withdraw(self, told: Sequence[Told]) -> None:
         """See StateStore."""
         for window, panes in told:

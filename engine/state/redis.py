@@ -179,6 +179,12 @@ class RedisStateStore:
         found = [read_note(aggregation, value) for values in lists for value in values]
         return sorted(found, key=lambda window: window.start_ms)[:limit]
 
+    async def last_announced(self, aggregation: str) -> int | None:
+        """See StateStore."""
+        names = self._keys.all_notes(aggregation)
+        lists = await self._aggregates.ask([Call(name, ("ZRANGE", name, -1, -1)) for name in names])
+        return max((read_note(aggregation, value).start_ms for values in lists for value in values), default=None)
+
     async def withdraw(self, told: Sequence[Told]) -> None:
         """See StateStore."""
         tagged = [self._keys.note(window) for window, _ in told]

@@ -167,6 +167,10 @@ class SqliteStateStore:
         """See StateStore."""
         return await self._read(lambda db: sqlite_announced.announced(db, aggregation, through_ms, limit))
 
+    async def last_announced(self, aggregation: str) -> int | None:
+        """See StateStore."""
+        return await self._read(lambda db: sqlite_announced.last_announced(db, aggregation))
+
     async def withdraw(self, told: Sequence[Told]) -> None:
         """See StateStore."""
         await self._write(lambda db: sqlite_announced.withdraw(db, told))

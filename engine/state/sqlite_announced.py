@@ -28,6 +28,13 @@ def announced(db: sqlite3.Connection, aggregation: str, through_ms: int, limit: 
     return [Group(*row) for row in db.execute(sql, (aggregation, through_ms, limit))]
 
 
+def last_announced(db: sqlite3.Connection, aggregation: str) -> int | None:
+    """See StateStore."""
+    start_ms: int | None
+    (start_ms,) = db.execute("SELECT max(start_ms) FROM announced WHERE aggregation = ?", (aggregation,)).fetchone()
+    return start_ms
+
+
 def withdraw(db: sqlite3.Connection, told: Sequence[Told]) -> None:
     """See StateStore."""
     look = "SELECT owner, seq FROM partial WHERE aggregation = ? AND key = ? AND start_ms = ?"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import pytest
 
 from tests.acceptance.crews import SEVERAL, complete, pids, wait_until
 from tests.acceptance.processes import TIMEOUT_S, Service, rulemill
@@ -22,9 +23,9 @@ from tools.servers.redis import RedisServer
 RULES: Final = Path("rules", "rules.yaml")
 
 
-def process(project: Path, events: list[Event]) -> dict[str, Any]:
+def process(project: Path, events: list[Event], *options: str) -> dict[str, Any]:
     (project / "in.ndjson").write_bytes(ndjson(events))
-    ended = rulemill("process", "in.ndjson", "--out", "out.ndjson", "--summary", "summary.json", cwd=project)
+    ended = rulemill("process", "in.ndjson", "--out", "out.ndjson", "--summary", "summary.json", *options, cwd=project)
     assert ended.returncode == 0, ended.stderr.decode()
     summary: dict[str, Any] = json.loads((project / "summary.json").read_bytes())
     return summary
@@ -34,11 +35,11 @@ def post(service: Service, *events: Event) -> None:
     assert httpx.post(f"{service.url}/events", json=events, timeout=TIMEOUT_S).status_code == 202
 
 
-def test_each_window_that_a_file_closes_comes_out_once_and_those_still_open_do_not(project: Path) -> None:
+def test_each_window_that_a_file_closes_comes_out_once_and_those_that_another_may_go_on_with_do_not(project: Path) -> None:
     emitting(project / RULES, late="{allow: 0s, then: count}")
     events = [answer(f"e{n}", user=f"u{n % 30}", at=START_MS + n * 1_000, points=n % 7, took_ms=n) for n in range(1_500)]
 
-    summary = process(project, events)
+    summary = process(project, events, "--state", "state.db")
 
     records = read_lines(project / "out.windows.ndjson")
     closed = {window: figures for window, figures in recount(events).items() if window[1] + WINDOW_MS <= events[-1]["at"]}
@@ -47,6 +48,34 @@ def test_each_window_that_a_file_closes_comes_out_once_and_those_still_open_do_n
     assert len(records) == len({record["id"] for record in records}) == len(closed)
     assert summary["aggregations"]["by_user"]["emitted"] == len(closed)
     assert summary["received"] == summary["accepted"] == len(read_lines(project / "out.ndjson")) == 1_500
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+def test_where_no_other_run_goes_on_from_a_file_its_end_closes_the_windows_that_are_left(project: Path, store: str) -> None:
+    emitting(project / RULES)
+    events = [answer(f"e{n}", user=f"u{n % 30}", at=START_MS + n * 1_000, points=n % 7, took_ms=n) for n in range(1_500)]
+
+    summary = process(project, events, "--store", store)
+
+    records = read_lines(project / "out.windows.ndjson")
+    assert last_revisions(records) == recount(events)
+    assert len(records) == summary["aggregations"]["by_user"]["emitted"] == 150
+
+
+def test_windows_close_by_the_clock_where_nothing_comes_after_a_start_too(project: Path) -> None:
+    emitting(project / RULES, late="{allow: 0s, then: count}", idle="1s")
+    (project / RULES).write_text((project / RULES).read_text().replace("tumbling: 5m", "tumbling: 2s"))
+    windows = project / "out" / "windows.ndjson"
+    with Service(project) as service:
+        post(service, answer("a", points=1))
+        wait_until(lambda: bool(read_lines(windows)), "the window")
+        post(service, answer("b", points=2, at=START_MS + WINDOW_MS))
+        service.kill()
+        service.start()
+        wait_until(lambda: len(read_lines(windows)) == 2, "the window that was left behind")
+        assert service.terminate() == 0
+
+    assert [(record["revision"], record["values"]["points"]) for record in read_lines(windows)] == [(1, 1), (1, 2)]
 
 
 def test_what_comes_after_the_end_is_a_revision_with_all_that_came(project: Path) -> None:
@@ -75,7 +104,7 @@ def test_where_late_events_are_routed_elsewhere_a_window_is_told_once(project: P
     process(project, lines)
 
     records = [record for record in read_lines(project / "out.windows.ndjson") if "revision" in record]
-    assert [(record["revision"], record["values"]["points"]) for record in records] == [(1, 1)]
+    assert [(record["revision"], record["values"]["points"]) for record in records] == [(1, 1), (1, 30_001)]
 
 
 def test_a_window_that_a_killed_service_left_behind_is_told_by_the_next(project: Path) -> None:

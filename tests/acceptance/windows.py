@@ -9,12 +9,11 @@ from tests.acceptance.samples import epoch_ms
 
 Windows = Mapping[tuple[str, int], dict[str, int]]
 
-EMIT: Final = "    emit: {to: windows}\n"
 
-
-def emitting(rules: Path, *, topic: str = "windows", late: str = "{allow: 1h, then: count}") -> None:
+def emitting(rules: Path, *, topic: str = "windows", late: str = "{allow: 1h, then: count}", idle: str = "1m") -> None:
     """Have the ruleset in this file publish its windows, once they are closed, to a topic."""
-    text = rules.read_text().replace("    retain: 7d\n", f"    retain: 7d\n{EMIT}").replace("{allow: 1h, then: count}", late)
+    emit = f"    emit: {{to: windows, idle: {idle}}}\n"
+    text = rules.read_text().replace("    retain: 7d\n", f"    retain: 7d\n{emit}").replace("{allow: 1h, then: count}", late)
     rules.write_text(f"{text}routes:\n  windows: {{topic: {topic}}}\n")
 
 

@@ -24,6 +24,17 @@ async def test_closed_windows_that_were_announced_are_found_and_no_others(store:
     assert len(await store.announced("hourly@1", 2 * HOUR_MS, 2)) <= 2
 
 
+async def test_the_start_of_the_latest_window_that_is_noted_is_known(store: StateStore) -> None:
+    assert await store.last_announced("hourly@1") is None
+    await store.announce([window(-HOUR_MS, f"user:{number}") for number in range(100)], 2**50)
+    assert await store.last_announced("hourly@1") == -HOUR_MS
+    await store.announce([window(2 * HOUR_MS), window(HOUR_MS, "k2"), window(3 * HOUR_MS, aggregation="other@1")], 2**50)
+    assert await store.last_announced("hourly@1") == 2 * HOUR_MS
+
+    await store.withdraw([Told(window(2 * HOUR_MS), {window(2 * HOUR_MS): {}})])
+    assert await store.last_announced("hourly@1") == HOUR_MS
+
+
 async def test_a_look_at_many_announced_windows_has_a_bound_and_comes_to_an_end(store: StateStore) -> None:
     everything = {window(0, f"user:{number}") for number in range(300)}
     await store.announce(sorted(everything), 2**50)

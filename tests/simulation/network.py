@@ -150,6 +150,11 @@ class RemoteStore:
         found: list[Group] = await self._send("announced", aggregation, through_ms, limit)
         return found
 
+    async def last_announced(self, aggregation: str) -> int | None:
+        """See StateStore."""
+        found: int | None = await self._send("last_announced", aggregation)
+        return found
+
     async def withdraw(self, told: Sequence[Told]) -> None:
         """See StateStore."""
         await self._send("withdraw", told)

@@ -26,27 +26,33 @@ HOUR_MS = 3_600_000
 HOURS = {"e1": 0, "e2": 0, "e3": 1, "e4": 1, "e5": 2, "e6": 3, "b1": 1}
 HOPPING = "  hopping: {key: {}, window: {hopping: 2h, every: 1h}, max_keys: 1000, measures: {n: count}}\n"
 ROUTES = "routes: {windows: {topic: windows}}\n"
-EMITTING = (RULES + HOPPING).replace("max_keys: 1000,", "max_keys: 1000, emit: {to: windows},") + ROUTES
+EMIT = "max_keys: 1000, emit: {to: windows, idle: IDLE},"
 EMISSION_SEEDS = max(1, SEEDS // 13)
 
 
-def plan_for(directory: Path, on_failure: str, counted: str) -> Plan:
-    text = EMITTING.replace("STORE_FAILURE", on_failure).replace("COUNTED", counted)
+def plan_for(directory: Path, on_failure: str, counted: str, idle: str = "none") -> Plan:
+    """Rules that publish their windows; where the clock closes them they are short, so that it need not go far."""
+    text = (RULES + HOPPING).replace("max_keys: 1000,", EMIT) + ROUTES
+    if idle != "none":
+        text = text.replace("every: 1h", "every: 30s").replace("2h", "1m").replace("1h", "30s")
+    text = text.replace("STORE_FAILURE", on_failure).replace("COUNTED", counted).replace("IDLE", idle)
     (directory / "rules.yaml").write_text(text.replace("max_keys", "retain: 3650d, max_keys"), encoding="utf-8")
     plan = compile_rules(directory, {}).plan
     assert plan is not None
     return plan
 
 
-def line(identity: str) -> bytes:
-    bad, at_ms = "true" if identity.startswith("b") else "false", EVENT_TIME_MS + HOURS[identity] * HOUR_MS
+def line(identity: str, past_ms: int = 0) -> bytes:
+    """An event so long after the full hour."""
+    bad, at_ms = "true" if identity.startswith("b") else "false", EVENT_TIME_MS + HOURS[identity] * HOUR_MS + past_ms
     return f'{{"event_type":"answer","id":"{identity}","user":"u","at":{at_ms},"bad":{bad},"text":"{identity * LONG}"}}'.encode()
 
 
-def some_clients(seed: int) -> list[Client]:
+def some_clients(seed: int, past_ms: int = 0) -> list[Client]:
     choice = random.Random(seed)
     batches = [choice.sample(sorted(HOURS), choice.randint(1, 3)) for _ in range(choice.randint(2, 6))]
-    return [Client(f"c{number}", [line(identity) for identity in batch], ["p", "q"]) for number, batch in enumerate(batches)]
+    lines = [[line(identity, past_ms) for identity in batch] for batch in batches]
+    return [Client(f"c{number}", some, ["p", "q"]) for number, some in enumerate(lines)]
 
 
 @pytest.mark.parametrize(("on_failure", "counted"), [("reject", "exclude"), ("reject", "include"), ("pass", "exclude")])
@@ -64,6 +70,18 @@ def test_the_last_revision_of_each_closed_window_gets_out_and_no_revision_says_t
             faults = replace(MIXES[mix])
             world = World(plan, seed, faults, some_clients(seed), passing=passing, lossy=lossy, counting_blocked=counting)
             await run(world, EmissionLaws(world))
+
+        asyncio.run(live_through(seed))
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_where_no_later_event_comes_the_clock_closes_every_window(tmp_path: Path, mix: str) -> None:
+    plan = plan_for(tmp_path, "reject", "exclude", idle="1s")
+    for seed in range(EMISSION_SEEDS):
+
+        async def live_through(seed: int) -> None:
+            world = World(plan, seed, replace(MIXES[mix]), some_clients(seed, past_ms=28_000))
+            await run(world, EmissionLaws(world, every_window=True))
 
         asyncio.run(live_through(seed))
 

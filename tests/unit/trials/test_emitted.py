@@ -25,8 +25,8 @@ def expect(revision: int, **values: int) -> dict[str, object]:
     return {"expect": {"aggregation": "hourly", "key": "user:u1", "revision": revision, **shown}}
 
 
-def result(tmp_path: Path, *steps: object) -> TrialResult:
-    (tmp_path / "rules.yaml").write_text(RULES)
+def result(tmp_path: Path, *steps: object, rules: str = RULES) -> TrialResult:
+    (tmp_path / "rules.yaml").write_text(rules)
     write_tests(tmp_path, {"steps": list(steps)})
     return session(tmp_path).results[0]
 
@@ -43,3 +43,25 @@ def test_another_revision_or_figure_is_a_failure(tmp_path: Path, wrong: object) 
 
 def test_a_window_that_is_still_open_was_not_told(tmp_path: Path) -> None:
     assert not result(tmp_path, SENT[0], expect(1, n=1)).passed
+
+
+def test_where_no_event_comes_event_time_goes_on_by_the_clock(tmp_path: Path) -> None:
+    steps = (
+        SENT[0],
+        {"advance": "59m"},
+        expect(0),
+        {"advance": "2m"},
+        expect(1, n=1),
+        LATE,
+        expect(1, n=1),
+        {"advance": "2h"},
+        expect(2, n=2),
+    )
+    assert result(tmp_path, *steps).passed
+
+
+@pytest.mark.parametrize(("idle", "advance", "revision"), [("none", "10h", 0), ("3h", "2h", 0), ("3h", "4h", 1)])
+def test_how_long_nothing_has_to_come_is_for_the_rules_to_say(tmp_path: Path, idle: str, advance: str, revision: int) -> None:
+    rules = RULES.replace("emit: {to: windows}", f"emit: {{to: windows, idle: {idle}}}")
+    told = expect(1, n=1) if revision else expect(0)
+    assert result(tmp_path, SENT[0], {"advance": advance}, told, rules=rules).passed
