@@ -14,6 +14,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -116,6 +117,11 @@ class Peer(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+def quix(place: Path) -> Path:
+    """The Python of Quix Streams in a place where it is installed."""
+    return place / "quix" / "bin" / "python"
+
+
 def peers(place: Path, servers: Servers) -> list[Peer]:
     """The plain program, the engine that is installed in a place, and ours."""
     return [
@@ -143,7 +149,7 @@ def _quix(place: Path, servers: Servers, data: Path, out: Path) -> Used:
     output = f"{source}.enriched"
     with (data / "events.ndjson").open("rb") as lines:
         last = fill(servers.bootstrap, source, chain(lines, map(orjson.dumps, CLOSING)))
-    program = [str(place / "quix" / "bin" / "python"), str(HERE / "quix_app.py")]
+    program = [str(quix(place)), str(HERE / "quix_app.py")]
     topics = [servers.bootstrap, source, output, str(last)]
     engine = Engine("Quix Streams", lambda data, out: [*program, str(data), str(out), *topics])
     used = servers.beside(lambda: cost(engine, data, out))
@@ -175,7 +181,9 @@ def _service(servers: Servers, data: Path, out: Path) -> Used:
         sender = [sys.executable, str(HERE / "sender.py"), f"http://{service.host}:{service.port}", str(data / "events.ndjson")]
 
         def work() -> float:
-            subprocess.run(sender, stdout=subprocess.DEVNULL, check=True)
+            done = subprocess.run(sender, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(f"the sender ended with {done.returncode}: {done.stderr[-2_000:]}")
             return processor_s({"engine": service.pid})["engine"]
 
         used = servers.beside(work)
@@ -208,19 +216,21 @@ async def _keep_groups(settings: RedisSettings, data: Path, out: Path) -> None:
 class Runs(NamedTuple):
     """All runs of a peer: of a hundred events, of all events, and what is to be said of each of these."""
 
-    start: Used
+    starts: list[Used]
     used: list[Used]
     said: list[str]
 
     def row(self, name: str) -> Row:
         """The engine's part, and a verdict that holds for every run."""
-        return Row(name, self.start.engine_s, [one.engine_s for one in self.used], "; ".join(dict.fromkeys(self.said)))
+        start_s = statistics.median(one.engine_s for one in self.starts)
+        return Row(name, start_s, [one.engine_s for one in self.used], "; ".join(dict.fromkeys(self.said)))
 
     def of_server(self, name: str, number: int) -> str:
         """A server's µs for each event in the median run, without the start."""
-        field = f"{name.lower()}_s"
-        work_s = statistics.median(getattr(one, field) for one in self.used) - getattr(self.start, field)
-        return f"{work_s / number * 1e6:.1f}"
+        start_s, all_s = (
+            statistics.median(getattr(one, f"{name.lower()}_s") for one in runs) for runs in (self.starts, self.used)
+        )
+        return f"{(all_s - start_s) / number * 1e6:.1f}"
 
 
 def compare(found: list[Peer], directory: Path, events: int, runs: int) -> str:
@@ -228,25 +238,29 @@ def compare(found: list[Peer], directory: Path, events: int, runs: int) -> str:
     few, data = directory / "few", directory / "data"
     make(few, _FEW)
     make(data, events)
-    for number, peer in enumerate(found):  # the servers are slower at what they do for the first time
-        peer.run(few, _new(directory / f"{number}-first"))
-    gathered = [Runs(peer.run(few, _new(directory / f"{number}-start")), [], []) for number, peer in enumerate(found)]
+    gathered = [Runs([], [], []) for _ in found]
+    for number, peer in enumerate(found):  # the servers are slower at what they do for the first time: it does not count
+        peer.run(few, _new(directory / f"first-{number}"))
     for turn in range(runs):
         reference = None
         for number, (peer, its) in enumerate(zip(found, gathered, strict=True)):
-            out = _new(directory / f"{number}-{turn}")
+            its.starts.append(peer.run(few, _new(directory / f"start-{turn}-{number}")))
+            out = _new(directory / f"{turn}-{number}")
             its.used.append(peer.run(data, out))
             outcome = results(Engine(peer.name, lambda *_: [], is_ours=peer.is_ours), out)
             reference = reference or outcome
             its.said.append(verdict(reference, outcome, has_windows=True))
             print(f"{peer.name}: {its.used[-1].engine_s:.2f} s, {its.said[-1]}", file=sys.stderr, flush=True)
-    beside = {
-        f"{name} µs/event": [
-            its.of_server(name, events) if name in peer.needs else "" for peer, its in zip(found, gathered, strict=True)
-        ]
-        for name in ("Kafka", "Redis")
-    }
-    return table([its.row(peer.name) for peer, its in zip(found, gathered, strict=True)], events, beside)
+    return table(
+        [its.row(peer.name) for peer, its in zip(found, gathered, strict=True)],
+        events,
+        {f"{name} µs/event": _of_server(name, found, gathered, events) for name in ("Kafka", "Redis")},
+    )
+
+
+def _of_server(name: str, found: list[Peer], gathered: list[Runs], events: int) -> list[str]:
+    """A column; nothing stands in it where a peer does without the server."""
+    return [its.of_server(name, events) if name in peer.needs else "" for peer, its in zip(found, gathered, strict=True)]
 
 
 def _new(directory: Path) -> Path:
@@ -258,13 +272,19 @@ def main() -> int:
     """Start the servers, run all, and print the table."""
     parser = argparse.ArgumentParser(prog="tools/peers/run --kafka", description=__doc__)
     parser.add_argument("place", type=Path, help="where `run` has put the other engine")
-    parser.add_argument("--events", type=int, default=20_000, help="lines (default %(default)s)")
+    parser.add_argument("--events", type=int, default=50_000, help="lines (default %(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each engine (default %(default)s)")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="rulemill-peers-") as name:
-        directory = Path(name)
-        with Kafka(directory / "kafka") as kafka, RedisServer(directory / "redis") as redis:
-            text = compare(peers(given.place.absolute(), Servers(kafka, redis)), directory, given.events, given.runs)
+    place = given.place.absolute()
+    if not quix(place).exists():
+        raise CannotRun(f"Quix Streams is not installed in `{place}`")
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rulemill-peers-")))
+        kafka = stack.enter_context(Kafka(directory / "kafka"))
+        redis = RedisServer(directory / "redis")
+        stack.callback(redis.kill)
+        redis.start()
+        text = compare(peers(place, Servers(kafka, redis)), directory, given.events, given.runs)
     print(f"{given.events:,} lines, {given.runs} runs, load average {os.getloadavg()[0]:.1f}\n\n{text}")
     return 0
 

@@ -12,11 +12,13 @@ import orjson
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from engine.errors import RulemillError
+
 _WAIT_S: Final = 60
 
 
-class NotRead(Exception):
-    """A topic could not be filled or read to its end. The text says which."""
+class TopicUnusable(RulemillError):
+    """A topic could not be filled, or read to its end. The text says which."""
 
 
 def fill(bootstrap: str, topic: str, lines: Iterable[bytes]) -> int:
@@ -34,7 +36,7 @@ def fill(bootstrap: str, topic: str, lines: Iterable[bytes]) -> int:
                 producer.poll(1)
         sent += 1
     if producer.flush(_WAIT_S):
-        raise NotRead(f"topic `{topic}` does not take everything within {_WAIT_S} s")
+        raise TopicUnusable(f"topic `{topic}` does not take everything within {_WAIT_S} s")
     return sent - 1
 
 
@@ -56,7 +58,7 @@ def read(bootstrap: str, topic: str) -> Iterator[bytes]:
             while consumer.position([TopicPartition(topic, partition)])[0].offset < end:
                 message = consumer.poll(_WAIT_S)
                 if message is None:
-                    raise NotRead(f"topic `{topic}` is not read to its end within {_WAIT_S} s")
+                    raise TopicUnusable(f"topic `{topic}` is not read to its end within {_WAIT_S} s")
                 error = message.error()
                 if error is not None:
                     raise KafkaException(error)
