@@ -12,6 +12,8 @@ from typing import Final
 
 import psutil
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.acceptance.crews import wait_until
 from tests.acceptance.processes import ROOT, TIMEOUT_S, environment
@@ -19,7 +21,7 @@ from tests.servers.kafka import NewTopics, messages
 from tools.peers import job
 from tools.peers.compare import Engine, results, verdict
 from tools.peers.over_kafka import CLOSING, Peer, Servers, Used, compare, peers, quix
-from tools.peers.topics import fill, read
+from tools.peers.topics import TopicUnusable, fill, read
 from tools.peers.traffic import make
 from tools.servers.kafka import Kafka
 from tools.servers.redis import RedisServer
@@ -79,6 +81,17 @@ def test_a_topic_that_is_filled_is_keyed_by_user_and_reads_as_it_was_filled(kafk
     assert [message.key() for message in messages(kafka.bootstrap, topic)] == [b"u1", None, b"u2"]
 
 
+def test_a_topic_that_has_lost_messages_is_not_taken_for_whole(kafka: Kafka, new_topic: NewTopics) -> None:
+    topic = f"{new_topic()}-filled"
+    fill(kafka.bootstrap, topic, [b'{"user_id": "u1"}\n'] * 3)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    beyond = TopicPartition(topic, 0, 2)
+    admin.delete_records([beyond])[beyond].result(TIMEOUT_S)
+
+    with pytest.raises(TopicUnusable, match="the first 2 messages"):
+        list(read(kafka.bootstrap, topic))
+
+
 def test_every_window_is_closed_by_an_event_that_comes_after_all_others(tmp_path: Path) -> None:
     make(tmp_path, 2_000)
     job.load(tmp_path)
@@ -113,7 +126,8 @@ def running(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 def left(tmp_path: Path) -> list[str]:
     """What there still is of it: files, and processes that were started with them."""
     scratch = tmp_path / "scratch"
-    lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    found = [process.info for process in psutil.process_iter(["cmdline", "cwd"])]
+    lines = [" ".join([*(one["cmdline"] or ()), "in", one["cwd"] or "?"]) for one in found]
     return [*map(str, scratch.glob("rulemill-peers-*")), *(line for line in lines if str(scratch) in line)]
 
 
@@ -132,7 +146,7 @@ def test_an_engine_that_fails_is_told_of_and_ends_the_comparison_with_all_that_i
 def test_a_comparison_that_is_told_to_end_takes_its_servers_with_it(tmp_path: Path) -> None:
     with running(tmp_path) as process:
         wait_until(lambda: any((tmp_path / "scratch").glob("*/redis/redis.log")), "its servers")
-        assert left(tmp_path) != []
+        assert any(line.endswith("/redis") for line in left(tmp_path))
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=TIMEOUT_S)
 

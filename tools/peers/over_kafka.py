@@ -39,6 +39,8 @@ from tools.servers.redis import RedisServer
 
 _FEW: Final = 100
 _RULES: Final = ROOT / "tools" / "workload" / "rules"
+# Records of Quix Streams have the time of their events, which is long ago: the broker would remove them as too old, and it looks every five minutes.
+_FOREVER: Final = {"log.retention.ms": "-1"}
 _CLOSING: Final = b'"closing-'
 # Quix Streams closes a window when something later comes. These do, after the last window; theirs stay open, and their records are left out. They are no later than
 # that takes: what has expired by then is removed from the state, which is more work than the events are.
@@ -280,7 +282,7 @@ def main() -> int:
         raise CannotRun(f"Quix Streams is not installed in `{place}`")
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rulemill-peers-")))
-        kafka = stack.enter_context(Kafka(directory / "kafka"))
+        kafka = stack.enter_context(Kafka(directory / "kafka", properties=_FOREVER))
         redis = RedisServer(directory / "redis")
         stack.callback(redis.kill)
         redis.start()

@@ -48,12 +48,14 @@ def _user(line: bytes) -> bytes | None:
 
 
 def read(bootstrap: str, topic: str) -> Iterator[bytes]:
-    """The values of everything that is on the topic now, partition by partition."""
+    """The values of everything that is on the topic now, partition by partition. Raises TopicUnusable where anything has gone from it."""
     options = {"bootstrap.servers": bootstrap, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
     consumer = Consumer({**options, "auto.offset.reset": "earliest"})
     with closing(consumer):
         for partition in consumer.list_topics(topic, _WAIT_S).topics[topic].partitions:
-            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), _WAIT_S)
+            start, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), _WAIT_S)
+            if start:
+                raise TopicUnusable(f"the first {start:,} messages of topic `{topic}` have been removed from it")
             consumer.assign([TopicPartition(topic, partition, 0)])
             while consumer.position([TopicPartition(topic, partition)])[0].offset < end:
                 message = consumer.poll(_WAIT_S)
