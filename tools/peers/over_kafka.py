@@ -1,7 +1,7 @@
 """Engines over a Kafka, and ours, over the same events, in one run: whether they come to the same, and the processor time that they and their servers take.
 
-In: the place where `run` has installed the other engine. Out: a table. Rule of the file: a Kafka and a Redis are started for it, and topics and keys are new for each run;
-what is filled before a run and what is read after it is not measured. As in `compare.py` the plain program's records and windows are the reference, and a run of a hundred events
+In: the place where `run` has installed the other engine. Out: a table. Rule of the file: a Kafka and a Redis are started for it, and main topics and keys are new for each
+run, while the routes of our rules name their own topics; what is filled before a run and what is read after it is not measured. As in `compare.py` the plain program's records and windows are the reference, and a run of a hundred events
 is the start.
 """
 
