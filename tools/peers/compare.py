@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -30,12 +31,16 @@ Found = dict[Any, Any]
 
 
 class Engine(NamedTuple):
-    """How an engine is started for a directory of events and one of results, and whether its results are in Rulemill's form."""
+    """How an engine is started for a directory of events and one of results, and whether its results are in Rulemill's form.
+
+    `variables` are added to its environment.
+    """
 
     name: str
     command: Callable[[Path, Path], list[str]]
     is_ours: bool = False
     has_windows: bool = True
+    variables: Mapping[str, str] = MappingProxyType({})
 
 
 def engines(place: Path) -> list[Engine]:
@@ -78,10 +83,11 @@ def cost(engine: Engine, data: Path, out: Path) -> float:
     out.mkdir(parents=True, exist_ok=True)
     for old in out.iterdir():
         old.unlink()
-    environment = {**os.environ, "DATA": str(data), "OUT": str(out), "WORKLOAD_DATA": str(data), "PYTHONPATH": str(ROOT)}
+    places = {"DATA": str(data), "OUT": str(out), "WORKLOAD_DATA": str(data), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **places, **engine.variables}
     before = _children_s()
     done = subprocess.run(engine.command(data, out), env=environment, cwd=out, capture_output=True, text=True, check=False)
-    if done.returncode and not engine.is_ours:  # ours says with 1 that some lines were rejected, as they are here
+    if done.returncode:
         raise SystemExit(f"{engine.name}: ended with {done.returncode}: {done.stderr[-2_000:]}")
     return _children_s() - before
 
@@ -127,19 +133,16 @@ class Row(NamedTuple):
         return statistics.median(self.runs_s) - self.start_s
 
 
-def table(rows: list[Row], number: int) -> str:
-    """The rows as Markdown; the ratio is to the first one."""
-    text = [
-        "| engine | µs/event | to the plain program | lowest to highest | start s | result |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
+def table(rows: list[Row], number: int, beside: Mapping[str, list[str]] = MappingProxyType({})) -> str:
+    """The rows as Markdown; the ratio is to the first one. `beside` are further columns, by their heads, with a text for each row."""
+    heads = ["engine", "µs/event", "to the plain program", "lowest to highest", *beside, "start s", "result"]
+    text = [heads, ["---"] * len(heads)]
+    for place, row in enumerate(rows):
         low, high = ((value - row.start_s) / number * 1e6 for value in (min(row.runs_s), max(row.runs_s)))
-        figures = (
-            f"{row.work_s / number * 1e6:.1f} | {row.work_s / rows[0].work_s:.2f} | {low:.1f} to {high:.1f} | {row.start_s:.1f}"
-        )
-        text.append(f"| {row.name} | {figures} | {row.said} |")
-    return "\n".join(text)
+        figures = [f"{row.work_s / number * 1e6:.1f}", f"{row.work_s / rows[0].work_s:.2f}", f"{low:.1f} to {high:.1f}"]
+        others = [column[place] for column in beside.values()]
+        text.append([row.name, *figures, *others, f"{row.start_s:.1f}", row.said])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in text)
 
 
 def main() -> None:

@@ -49,6 +49,11 @@ def claim_key(event: Event) -> str:
     return str(event[_KEYS[event["event_type"]][0]])
 
 
+def claim_ttl_s(event: Event) -> int:
+    """How long a copy of the event is known as one."""
+    return _KEYS[event["event_type"]][1]
+
+
 def is_copy(seen: dict[str, float], event: Event) -> bool:
     """Whether the event has been seen within its time to live; it has from now on."""
     name, ttl_s = _KEYS[event["event_type"]]
