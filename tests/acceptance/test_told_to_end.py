@@ -14,6 +14,7 @@ import pytest
 from tests.acceptance.crews import wait_until
 from tests.acceptance.processes import COMMAND, TIMEOUT_S, environment, rulemill
 from tests.acceptance.samples import START_MS, answer, ndjson, read_lines
+from tests.acceptance.windows import emitting
 
 
 @contextmanager
@@ -75,6 +76,23 @@ def test_what_comes_through_a_pipe_goes_out_before_more_comes(project: Path) -> 
 
     assert running.returncode == 0
     assert come_out(project) == ["a1", "a2", "a3"]
+
+
+@pytest.mark.parametrize("told_to_end", [True, False])
+def test_the_end_of_the_input_closes_its_windows_and_being_told_to_end_does_not(project: Path, *, told_to_end: bool) -> None:
+    emitting(project / "rules" / "rules.yaml")
+    windows = project / "out.windows.ndjson"
+    with reading_a_pipe(project) as running:
+        send(running, "a1")
+        wait_until(lambda: come_out(project) == ["a1"], "the event to be out")
+        if told_to_end:
+            running.send_signal(signal.SIGTERM)
+            running.wait(TIMEOUT_S)
+        else:
+            running.communicate(timeout=TIMEOUT_S)
+
+    told = [record["values"]["answers"] for record in read_lines(windows)] if windows.exists() else []
+    assert told == ([] if told_to_end else [1])
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
