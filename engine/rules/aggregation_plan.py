@@ -222,35 +222,38 @@ def _initial(kinds: Sequence[MeasureKind]) -> Callable[[], Slots]:
 
 def _encoder(kinds: Sequence[MeasureKind], kept: Sequence[int]) -> Callable[[GroupList], tuple[bytes, Base | None]]:
     """What writes a group: its slots, or where its base is and its slots, with tails for what is in the base."""
-    written = _written(kinds, but=Kept)
     if not kept:
+        written = _written(kinds)
         return lambda group: (json_bytes(written(group[BOOKKEEPING:])), None)
+    written = _written(kinds, but=Kept, behind=1)  # the place of the base
+    places = [1 + at for at in kept]
 
     def encode(group: GroupList) -> tuple[bytes, Base | None]:
-        slots = written(group[BOOKKEEPING:])
-        accumulators: list[Accumulator] = [slots[at] for at in kept]
+        values = written(group[BOOKKEEPING - 1 :])
+        values[0] = group[BASE]
         is_due = False
-        for at, accumulator in zip(kept, accumulators, strict=True):
+        for place in places:
+            accumulator: Accumulator = values[place]
             is_due |= accumulator.base_is_due
-            slots[at] = accumulator.tail()
+            values[place] = accumulator.tail()
         if not is_due:
-            value = json_bytes([group[BASE], *slots])
+            value = json_bytes(values)
             if len(value) <= group[MOST_BYTES]:
                 return value, None
-        base = json_bytes([accumulator.to_json() for accumulator in accumulators])
-        group[BASE] = 2 if group[BASE] == 1 else 1
-        for at in kept:
-            slots[at] = []
-        value = json_bytes([group[BASE], *slots])
+        base = json_bytes([group[BOOKKEEPING + at].to_json() for at in kept])
+        values[0] = group[BASE] = 2 if group[BASE] == 1 else 1
+        for place in places:
+            values[place] = []
+        value = json_bytes(values)
         group[MOST_BYTES] = len(value) + max(_TAIL_BYTES, len(base) // _TAIL_SHARE)
         return value, Base(group[BASE], base)
 
     return encode
 
 
-def _written(kinds: Sequence[MeasureKind], but: type[MeasureKind] | tuple[()] = ()) -> Callable[[Slots], Slots]:
-    """A function that turns slots into JSON values, in place; most are as they are, and `but` are left."""
-    ends = list(accumulate(kind.width for kind in kinds))
+def _written(kinds: Sequence[MeasureKind], but: type[MeasureKind] | tuple[()] = (), behind: int = 0) -> Callable[[Slots], Slots]:
+    """A function that turns slots into JSON values, in place; most are as they are, `but` are left, and so is what they are `behind`."""
+    ends = [behind + end for end in accumulate(kind.width for kind in kinds)]
     others = [
         (kind.encode, slice(end - kind.width, end))
         for kind, end in zip(kinds, ends, strict=True)
