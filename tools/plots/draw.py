@@ -15,7 +15,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 _SIZE_INCHES = (7.0, 3.6)
 
@@ -75,8 +75,10 @@ def growth(directory: Path) -> None:
             axes.plot([row["keys"] for row in own], [row[name] for row in own], marker="o", label=store)
     for axes, title in ((cost, "µs of processor time an event"), (memory, "MiB")):
         _axes(axes, "keys, and groups", title)
-        axes.set_ylim(bottom=0)
         _logarithmic(axes.xaxis)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    cost.set_ylim(bottom=0)
+    _logarithmic(memory.yaxis)
     _save(figure, directory / "growth.svg")
 
 
