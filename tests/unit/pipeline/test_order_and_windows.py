@@ -78,6 +78,13 @@ class Engine:
             found.setdefault(hour, []).append(record["values"]["n"])
         return found
 
+    async def go_on(self, seconds: int) -> None:
+        """So many seconds pass."""
+        for _ in range(seconds):
+            self.clock.advance(1_000)
+            for _ in range(100):
+                await asyncio.sleep(0)
+
     async def end(self) -> tuple[int, int]:
         """Drain; returns how many events were counted, and how many had come too late for their window."""
         self.processor.drain()
@@ -148,3 +155,27 @@ async def test_a_window_is_told_when_nothing_of_it_can_be_held_any_more_and_says
     await engine.end()
 
     assert engine.windows() == {0: [2]}
+
+
+async def test_an_input_that_stands_still_does_not_keep_the_windows_of_another_open(engine: Engine) -> None:
+    await engine.send(3_000, input_name="still")
+    for minute in range(12):
+        await engine.send(3_500 + 60 * minute, input_name="going")
+        await engine.go_on(60)
+
+    assert engine.windows() == {0: [3]}
+
+
+async def test_while_an_event_is_held_for_earlier_ones_the_clock_closes_nothing(tmp_path: Path) -> None:
+    engine = Engine(
+        plan_of(tmp_path / "rules", RULES.replace("10s", "10m").replace("emit: {to: windows}", "emit: {to: windows, idle: 1s}"))
+    )
+    engine.start()
+    await engine.send(3_595, 3_610)
+
+    await engine.go_on(595)
+    assert engine.windows() == {}
+
+    await engine.go_on(620)
+    assert engine.windows() == {0: [1]}
+    assert await engine.end() == (2, 0)
