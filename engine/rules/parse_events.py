@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from engine.rules.diagnostics import Findings, shown
-from engine.rules.durations import as_duration
 from engine.rules.model import Deduplication, Events, EventType, LatePolicy, Path
 from engine.rules.nodes import Entry, MapNode, Node, ScalarNode, is_null
-from engine.rules.reading import MapReader, described, merged, one_or_many, read_duration_ms, read_map, read_path
+from engine.rules.reading import MapReader, described, merged, one_or_many, read_map, read_path
 
 MIN_DEDUPLICATION_MS: Final = 600_000
 
@@ -125,11 +124,7 @@ def duration_or_none_ms(reader: MapReader, key: str, default: int | None, *, min
     if isinstance(node, ScalarNode) and node.text in {"never", "off", "no", "any", "unlimited", "forever", "infinite"}:
         reader.findings.add("E206", f"`{key}` is a duration, not {described(node)}", node.span, fix="none")
         return default
-    duration_ms = read_duration_ms(node, f"`{key}`", reader.findings)
-    if duration_ms is not None and duration_ms < minimum_ms:
-        help = f"at least `{as_duration(minimum_ms)}`, or `none`"
-        reader.findings.add("E504", f"`{key}` of {as_duration(duration_ms)} is out of range", node.span, help=help)
-    return duration_ms
+    return reader.duration_ms(key, 0, minimum_ms=minimum_ms)
 
 
 def _types(node: Node | None, schemas: Schemas, findings: Findings) -> dict[str, EventType]:

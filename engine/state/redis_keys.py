@@ -48,8 +48,8 @@ class RedisKeys:
 
     def group(self, group: Group) -> tuple[int, bytes]:
         """The tag and key of one group and window."""
-        tag, text = _tagged(group.aggregation, group.key)
-        return tag, f"{self._groups[tag]}{text}:{group.start_ms}".encode()
+        tag, name, _ = self.group_and_windows(group)
+        return tag, name
 
     def group_and_windows(self, group: Group) -> tuple[int, bytes, bytes]:
         """What `group` and `windows` of its key have: they have one tag."""

@@ -145,13 +145,23 @@ def table(rows: list[Row], number: int, beside: Mapping[str, list[str]] = Mappin
     return "\n".join(f"| {' | '.join(cells)} |" for cells in text)
 
 
+def options(program: str, description: str | None, *, events: int) -> argparse.Namespace:
+    """What the command line says of a comparison, of so many events by default."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser.add_argument("place", type=Path, help="where `run` has put the engines")
+    parser.add_argument("--events", type=int, default=events, help="lines (default %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each engine (default %(default)s)")
+    return parser.parse_args()
+
+
+def tell(given: argparse.Namespace, text: str) -> None:
+    """Print a table, and what it is of."""
+    print(f"{given.events:,} lines, {given.runs} runs, load average {os.getloadavg()[0]:.1f}\n\n{text}")
+
+
 def main() -> None:
     """Run all, and print the table."""
-    parser = argparse.ArgumentParser(prog="tools/peers/run", description=__doc__)
-    parser.add_argument("place", type=Path, help="where `run` has put the engines")
-    parser.add_argument("--events", type=int, default=100_000, help="lines (default %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each engine (default %(default)s)")
-    given = parser.parse_args()
+    given = options("tools/peers/run", __doc__, events=100_000)
     with tempfile.TemporaryDirectory() as directory:
         data = Path(directory, "data")
         make(data, given.events)
@@ -169,7 +179,7 @@ def main() -> None:
         Row(engine.name, start_s, seconds[engine.name], verdict(outcomes[0], outcome, has_windows=engine.has_windows))
         for engine, start_s, outcome in zip(found, starts, outcomes, strict=True)
     ]
-    print(f"{given.events:,} lines, {given.runs} runs, load average {os.getloadavg()[0]:.1f}\n\n{table(rows, given.events)}")
+    tell(given, table(rows, given.events))
 
 
 if __name__ == "__main__":

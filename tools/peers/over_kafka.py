@@ -5,7 +5,6 @@ run, while the routes of our rules name their own topics; what is filled before 
 is the start.
 """
 
-import argparse
 import asyncio
 import os
 import statistics
@@ -30,7 +29,7 @@ from engine.rules.compiler import compile_rules
 from engine.settings import RedisSettings
 from engine.settings_values import RedisAddress
 from engine.state.redis import RedisStateStore
-from tools.peers.compare import HERE, ROOT, Engine, Row, cost, results, table, verdict
+from tools.peers.compare import HERE, ROOT, Engine, Row, cost, options, results, table, tell, verdict
 from tools.peers.topics import fill, read
 from tools.peers.traffic import make
 from tools.servers.faults import CannotRun
@@ -272,22 +271,16 @@ def _new(directory: Path) -> Path:
 
 def main() -> int:
     """Start the servers, run all, and print the table."""
-    parser = argparse.ArgumentParser(prog="tools/peers/run --kafka", description=__doc__)
-    parser.add_argument("place", type=Path, help="where `run` has put the other engine")
-    parser.add_argument("--events", type=int, default=50_000, help="lines (default %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each engine (default %(default)s)")
-    given = parser.parse_args()
+    given = options("tools/peers/run --kafka", __doc__, events=50_000)
     place = given.place.absolute()
     if not quix(place).exists():
         raise CannotRun(f"Quix Streams is not installed in `{place}`")
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rulemill-peers-")))
         kafka = stack.enter_context(Kafka(directory / "kafka", properties=_FOREVER))
-        redis = RedisServer(directory / "redis")
-        stack.callback(redis.kill)
-        redis.start()
+        redis = stack.enter_context(RedisServer(directory / "redis"))
         text = compare(peers(place, Servers(kafka, redis)), directory, given.events, given.runs)
-    print(f"{given.events:,} lines, {given.runs} runs, load average {os.getloadavg()[0]:.1f}\n\n{text}")
+    tell(given, text)
     return 0
 
 

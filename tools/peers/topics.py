@@ -3,16 +3,17 @@
 In: lines. Out: a topic of one partition with a message each, and messages back. Rule of the file: nothing here is part of what is measured.
 """
 
-import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from itertools import chain
 from typing import Final
 
 import orjson
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from engine.errors import RulemillError
+from engine.replays.topic_range import TopicRange
+from engine.settings import KafkaSettings
 
 _WAIT_S: Final = 60
 
@@ -48,20 +49,13 @@ def _user(line: bytes) -> bytes | None:
 
 
 def read(bootstrap: str, topic: str) -> Iterator[bytes]:
-    """The values of everything that is on the topic now, partition by partition. Raises TopicUnusable where anything has gone from it."""
-    options = {"bootstrap.servers": bootstrap, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
-    consumer = Consumer({**options, "auto.offset.reset": "earliest"})
-    with closing(consumer):
-        for partition in consumer.list_topics(topic, _WAIT_S).topics[topic].partitions:
-            start, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), _WAIT_S)
-            if start:
-                raise TopicUnusable(f"the first {start:,} messages of topic `{topic}` have been removed from it")
-            consumer.assign([TopicPartition(topic, partition, 0)])
-            while consumer.position([TopicPartition(topic, partition)])[0].offset < end:
-                message = consumer.poll(_WAIT_S)
-                if message is None:
-                    raise TopicUnusable(f"topic `{topic}` is not read to its end within {_WAIT_S} s")
-                error = message.error()
-                if error is not None:
-                    raise KafkaException(error)
-                yield message.value() or b""
+    """The values of everything that is on the topic now. Raises TopicUnusable where anything has gone from it."""
+    settings = KafkaSettings(bootstrap_servers=bootstrap)
+    begun = set[str]()
+    with TopicRange(settings, topic, None, None) as found:
+        for place, value in chain.from_iterable(found.blocks()):
+            partition, _, offset = str(place).partition(":")
+            if partition not in begun and int(offset):
+                raise TopicUnusable(f"the first {int(offset):,} messages of topic `{topic}` have been removed from it")
+            begun.add(partition)
+            yield value
