@@ -111,7 +111,7 @@ class Closing:
 
     def _idle_ms(self, rule: Aggregation, moved_ms: int) -> int:
         """How far event time has gone on by the clock since events moved it: nothing before the time that makes an input idle."""
-        if rule.emit is None or rule.emit.idle_ms is None or not self._live or self._waiting():
+        if rule.emit is None or rule.emit.idle_ms is None or not self._live:
             return 0
         since_ms = self._clock.monotonic_ms() - moved_ms
-        return since_ms if since_ms >= rule.emit.idle_ms else 0
+        return since_ms if since_ms >= rule.emit.idle_ms and not self._waiting() else 0
